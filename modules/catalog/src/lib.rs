@@ -1,0 +1,1 @@
+//! Businesses, categories, products, variants, images and stock.

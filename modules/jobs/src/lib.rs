@@ -1,0 +1,1 @@
+//! The queue engine: our table and claims under fang's worker pool.

@@ -1,0 +1,1 @@
+//! Placing orders and their life; the only module that knows its siblings.

@@ -1,0 +1,1 @@
+//! Payment attempts, refunds, gateways and the webhook inbox.
