@@ -1,0 +1,60 @@
+//! Statements about databases, from plain threads.
+//!
+//! Creating and dropping happens outside any runtime: a test's own runtime may have one thread only, and `Drop` cannot
+//! wait for a future.
+
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl,
+    connection::SimpleConnection,
+    sql_types::{Bool, Text},
+};
+use diesel_async::{AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
+
+use crate::Failure;
+
+/// A connection for use outside a runtime. It brings a small runtime of its own.
+pub(crate) type BlockingConnection = AsyncConnectionWrapper<AsyncPgConnection>;
+
+pub(crate) fn connect(url: &str) -> Result<BlockingConnection, Failure> {
+    Ok(BlockingConnection::establish(url)?)
+}
+
+/// Runs statements one after the other; `CREATE` and `DROP DATABASE` must not share a transaction with anything.
+pub(crate) fn execute(conn: &mut BlockingConnection, statement: &str) -> Result<(), Failure> {
+    Ok(conn.batch_execute(statement)?)
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    answer: bool,
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Whether a database of this name exists.
+pub(crate) fn exists(conn: &mut BlockingConnection, name: &str) -> Result<bool, Failure> {
+    // The system catalogue has no diesel schema.
+    let rows = diesel::sql_query("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS answer")
+        .bind::<Text, _>(name)
+        .load::<Answer>(conn)?;
+    Ok(rows.iter().any(|row| row.answer))
+}
+
+/// The names of all databases that start with `prefix`.
+pub(crate) fn names(conn: &mut BlockingConnection, prefix: &str) -> Result<Vec<String>, Failure> {
+    let rows = diesel::sql_query("SELECT datname::text AS name FROM pg_database WHERE starts_with(datname, $1)")
+        .bind::<Text, _>(prefix)
+        .load::<Name>(conn)?;
+    Ok(rows.into_iter().map(|row| row.name).collect())
+}
+
+/// Drops a database if it is there, ending the sessions in it.
+pub(crate) fn drop_database(conn: &mut BlockingConnection, name: &str) -> Result<(), Failure> {
+    // Only names made of letters, digits and underscores come here.
+    execute(conn, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+}
