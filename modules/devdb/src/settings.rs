@@ -48,6 +48,8 @@ impl Settings {
             set("fsync", "off");
             set("synchronous_commit", "off");
             set("full_page_writes", "off");
+            // In the data directory, so that deleting it after a kill leaves nothing in /dev/shm.
+            set("dynamic_shared_memory_type", "mmap");
         }
         for (name, value) in &self.parameters {
             set(name, value);

@@ -121,6 +121,12 @@ impl SharedCluster {
         Ok(Self { port, took: began.elapsed(), reused: false, heartbeat })
     }
 
+    /// Whether there is, or was until a moment ago, a server in `directory`.
+    pub fn is_in_use(directory: &Path) -> bool {
+        let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.any(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+    }
+
     /// The connection URL of a database in this cluster. `postgres` exists from the start.
     pub fn url(&self, database: &str) -> String {
         url(self.port, database)

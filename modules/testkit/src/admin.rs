@@ -3,6 +3,8 @@
 //! Creating and dropping happens outside any runtime: a test's own runtime may have one thread only, and `Drop` cannot
 //! wait for a future.
 
+use std::{thread, time::Duration};
+
 use diesel::{
     Connection, QueryableByName, RunQueryDsl,
     connection::SimpleConnection,
@@ -55,6 +57,24 @@ pub(crate) fn names(conn: &mut BlockingConnection, prefix: &str) -> Result<Vec<S
 
 /// Drops a database if it is there, ending the sessions in it.
 pub(crate) fn drop_database(conn: &mut BlockingConnection, name: &str) -> Result<(), Failure> {
+    end_sessions(conn, name)?;
     // Only names made of letters, digits and underscores come here.
     execute(conn, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+}
+
+/// A test that ends leaves its pool connected. `DROP … WITH (FORCE)` copes with that, but takes 100 ms to look again
+/// after it has told the sessions to end; they need five.
+fn end_sessions(conn: &mut BlockingConnection, name: &str) -> Result<(), Failure> {
+    for _ in 0..20 {
+        let rows = diesel::sql_query(
+            "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) AS answer FROM pg_stat_activity WHERE datname = $1",
+        )
+        .bind::<Text, _>(name)
+        .load::<Answer>(conn)?;
+        if !rows.iter().any(|row| row.answer) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }

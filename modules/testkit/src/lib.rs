@@ -5,7 +5,7 @@
 //! let pool = database.pool();
 //! ```
 //!
-//! A test gets a copy of a migrated template (25 ms) and drops it at its end (10 ms), so tests run side by side, commit
+//! A test gets a copy of a migrated template (about 20 ms) and drops it at its end (10 ms), so tests run side by side, commit
 //! what they like, and find the same state every time.
 //!
 //! The server is found or started by the first test that asks. It is one for all test processes of a checkout, whether

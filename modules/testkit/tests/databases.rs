@@ -15,8 +15,8 @@ struct Count {
 }
 
 async fn count(conn: &mut PgConn, from: &str) -> i64 {
-    let rows: Vec<Count> = diesel::sql_query(format!("SELECT count(*) AS count FROM {from}")).load(conn).await.unwrap();
-    rows[0].count
+    let row: Count = diesel::sql_query(format!("SELECT count(*) AS count FROM {from}")).get_result(conn).await.unwrap();
+    row.count
 }
 
 #[tokio::test(flavor = "multi_thread")]
