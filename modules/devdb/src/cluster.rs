@@ -15,8 +15,9 @@ use crate::{
     settings::Settings,
 };
 
-/// A running cluster. Dropping it stops the server if this process started it; a process that is killed takes its
-/// server along (on Linux).
+/// A running cluster. Dropping it stops the server if this process started it.
+///
+/// A process that is killed takes its server along on Linux. Elsewhere the server stays, and the next start uses it.
 #[derive(Debug)]
 pub struct Cluster {
     data_dir: PathBuf,

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus},
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
@@ -30,6 +31,8 @@ impl Keeper {
         let (stop, stopped) = mpsc::channel();
         let (report, exited) = mpsc::channel();
         let (started, start) = mpsc::channel();
+        // Ctrl-C is for this process, which then stops the server when it has finished with it.
+        command.process_group(0);
         sys::die_with_parent(&mut command);
         let thread = thread::Builder::new().name("devdb-keeper".to_owned()).spawn(move || match command.spawn() {
             Ok(child) => {

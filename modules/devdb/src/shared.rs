@@ -42,7 +42,8 @@ use crate::{
 };
 
 const PREFIX: &str = "cluster-";
-const HEARTBEAT: Duration = Duration::from_secs(3);
+/// The shortest idle time: several heartbeats must fit in, on a busy machine too.
+const IDLE_MIN: Duration = Duration::from_secs(4);
 
 const WATCHDOG_NAME: &str = "oms-test-postgres";
 /// `$1` is the generation's directory, `$2` the idle time in seconds, the rest is the server's command line.
@@ -80,7 +81,8 @@ pub struct SharedSettings {
     pub max_connections: u16,
     /// Further server parameters.
     pub parameters: Vec<(String, String)>,
-    /// How long the server waits for company before it stops. At least ten seconds; it may wait twice as long.
+    /// How long the server waits for company before it stops. Four seconds at least; it may wait twice as long. The same for all
+    /// processes that share the directory.
     pub idle: Duration,
 }
 
@@ -109,7 +111,7 @@ impl SharedCluster {
         let found = Some(current.trim()).filter(|name| name.starts_with(PREFIX)).map(|name| directory.join(name));
         if let Some((generation, port)) = found.and_then(|generation| Some((generation.clone(), usable(&generation)?)))
         {
-            let heartbeat = Heartbeat::start(generation.join("lease"))?;
+            let heartbeat = Heartbeat::start(generation.join("lease"), settings.idle)?;
             return Ok(Self { port, took: began.elapsed(), reused: true, heartbeat });
         }
         remove_dead_generations(&directory);
@@ -117,7 +119,7 @@ impl SharedCluster {
         let file = directory.join("current");
         let name = generation.file_name().unwrap_or_default().to_string_lossy();
         fs::write(&file, format!("{name}\n")).map_err(DevDbError::file("write", file))?;
-        let heartbeat = Heartbeat::start(generation.join("lease"))?;
+        let heartbeat = Heartbeat::start(generation.join("lease"), settings.idle)?;
         Ok(Self { port, took: began.elapsed(), reused: false, heartbeat })
     }
 
@@ -216,7 +218,7 @@ fn start(
     ensure_cluster(&server.data_dir, binaries, account)?;
     let log = directory.join("postgres.log");
     rotate(&log);
-    let idle = settings.idle.as_secs().max(HEARTBEAT.as_secs() * 3).to_string();
+    let idle = settings.idle.max(IDLE_MIN).as_secs().to_string();
     let arguments = [generation.display().to_string(), idle];
     // While the server is being started, a failed attempt must not delete the data of the next.
     let keep = generation.join("keep");
@@ -248,14 +250,15 @@ struct Heartbeat {
 }
 
 impl Heartbeat {
-    fn start(lease: PathBuf) -> Result<Self, DevDbError> {
+    fn start(lease: PathBuf, idle: Duration) -> Result<Self, DevDbError> {
+        let pause = (idle.max(IDLE_MIN) / 4).min(Duration::from_secs(3));
         let (stop, stopped) = mpsc::channel::<()>();
         let path = lease.clone();
         thread::Builder::new()
             .name("devdb-heartbeat".to_owned())
             .spawn(move || {
                 // Ends when the sender is dropped.
-                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(HEARTBEAT) {
+                while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                     // The watchdog may have the lease in hand at this moment and put it back: the next beat will do.
                     let _ = touch(&path);
                 }

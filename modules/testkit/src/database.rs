@@ -85,7 +85,7 @@ impl Drop for TestDatabase {
         let name = self.name.clone();
         let dropped = thread::Builder::new()
             .name("testkit-drop".to_owned())
-            .spawn(move || admin::drop_database(&mut admin::connect(&server()?.admin_url())?, &name));
+            .spawn(move || admin::drop_database(&mut server()?.admin()?, &name));
         // Wait for it: with a process per test, the process ends right after the test.
         let problem = match dropped.map(thread::JoinHandle::join) {
             Ok(Ok(Ok(()))) => return,
@@ -103,7 +103,7 @@ fn create(migrated: bool) -> Result<TestDatabase, Failure> {
     let server = server()?;
     let template = if migrated { template(server)? } else { "template0" };
     let name = test_name(NUMBER.fetch_add(1, Ordering::Relaxed));
-    let mut conn = admin::connect(&server.admin_url())?;
+    let mut conn = server.admin()?;
     let strategy = server.copy_strategy();
     admin::execute(&mut conn, &format!("CREATE DATABASE {name} TEMPLATE {template} {strategy}"))?;
     Ok(TestDatabase { url: server.url(&name), name })

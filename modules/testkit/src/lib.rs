@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// # Panics
 /// When there is no server; the message says what to do.
 pub async fn admin_url() -> String {
-    database::blocking(|| Ok(run::server()?.url("postgres"))).await.unwrap_or_else(|failure| give_up(&*failure))
+    database::blocking(|| Ok(run::server()?.admin_url())).await.unwrap_or_else(|failure| give_up(&*failure))
 }
 
 /// Ends the test. A test without its database has nothing to tell.

@@ -9,7 +9,11 @@ use std::{
 
 use devdb::{SharedCluster, SharedSettings, find_binaries};
 
-use crate::{Failure, template::fingerprint};
+use crate::{
+    Failure,
+    admin::{self, BlockingConnection},
+    template::fingerprint,
+};
 
 /// How much free memory it takes to keep the cluster there: two hundred databases and the write-ahead log.
 const ROOM_KIB: u64 = 2 * 1024 * 1024;
@@ -43,6 +47,18 @@ impl Server {
             Self::Own { cluster, .. } => cluster.url("postgres"),
             Self::Theirs(admin) => admin.clone(),
         }
+    }
+
+    /// A connection to that database. Blocks.
+    pub(crate) fn admin(&self) -> Result<BlockingConnection, Failure> {
+        let url = self.admin_url();
+        admin::connect(&url).map_err(|failure| {
+            let remedy = match self {
+                Self::Own { .. } => "the tests' own server is gone; run them again",
+                Self::Theirs(_) => "correct OMS_TEST_DATABASE_URL, or unset it to have a server started",
+            };
+            format!("cannot connect to {}: {failure}; {remedy}", without_password(&url)).into()
+        })
     }
 
     /// How `CREATE DATABASE` should copy. Without fsync, copying files takes half the time of writing them
@@ -141,6 +157,14 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What of a URL may be shown.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// `url` with another database in it; parameters are kept.
 fn with_database(url: &str, database: &str) -> String {
     let (base, parameters) = url.split_once('?').map_or((url, None), |(base, parameters)| (base, Some(parameters)));
@@ -153,6 +177,12 @@ fn with_database(url: &str, database: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(without_password("postgres://oms:s3cr@t@host:1/db"), "postgres://…@host:1/db");
+        assert_eq!(without_password("postgres://host:1/db"), "postgres://host:1/db");
+    }
 
     #[test]
     fn a_url_keeps_everything_but_its_database() {

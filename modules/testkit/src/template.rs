@@ -27,14 +27,14 @@ const OLD_S: u64 = 2 * 60 * 60;
 /// The name of the template, built by whoever asks first. Blocks.
 pub(crate) fn template(server: &Server) -> Result<&'static str, Failure> {
     static NAME: OnceLock<Result<String, String>> = OnceLock::new();
-    let name = NAME.get_or_init(|| ensure(server).map_err(|failure| describe(&*failure)));
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let name = NAME.get_or_init(|| ensure(server, &migrations).map_err(|failure| describe(&*failure)));
     name.as_ref().map(String::as_str).map_err(|failure| failure.clone().into())
 }
 
-fn ensure(server: &Server) -> Result<String, Failure> {
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
-    let name = format!("{TEMPLATE}{:016x}", fingerprint_of(&migrations)?);
-    let mut conn = admin::connect(&server.admin_url())?;
+fn ensure(server: &Server, migrations: &Path) -> Result<String, Failure> {
+    let name = format!("{TEMPLATE}{:016x}", fingerprint_of(migrations)?);
+    let mut conn = server.admin()?;
     if admin::exists(&mut conn, &name)? {
         return Ok(name);
     }
@@ -42,7 +42,7 @@ fn ensure(server: &Server) -> Result<String, Failure> {
     admin::execute(&mut conn, &format!("SELECT pg_advisory_lock({BUILDING})"))?;
     if !admin::exists(&mut conn, &name)? {
         drop_leftovers(&mut conn, server)?;
-        build(&mut conn, server, &migrations, &name)?;
+        build(&mut conn, server, migrations, &name)?;
     }
     Ok(name)
 }
@@ -63,21 +63,17 @@ fn migrate(url: &str, migrations: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let mut conn = admin::connect(url)?;
-    conn.run_pending_migrations(FileBasedMigrations::from_path(migrations)?)?;
-    Ok(())
+    let applied = FileBasedMigrations::from_path(migrations).map_err(Failure::from);
+    applied
+        .and_then(|source| conn.run_pending_migrations(source).map(drop))
+        .map_err(|failure| format!("the migrations of {} cannot be applied: {failure}", migrations.display()).into())
 }
 
-/// Drops what killed tests left behind, and on our own server the templates of earlier migrations too. Nobody else's
-/// database starts with our prefixes.
+/// Drops what killed tests left behind. The templates of earlier migrations stay: another run may be copying them, and
+/// they go with our own server.
 fn drop_leftovers(conn: &mut BlockingConnection, server: &Server) -> Result<(), Failure> {
     for name in admin::names(conn, TEST)? {
         if is_left_over(&name, server.is_own(), now_s()) {
-            admin::drop_database(conn, &name)?;
-        }
-    }
-    if server.is_own() {
-        for name in admin::names(conn, TEMPLATE)? {
-            admin::execute(conn, &format!("ALTER DATABASE {name} WITH IS_TEMPLATE false"))?;
             admin::drop_database(conn, &name)?;
         }
     }
@@ -159,6 +155,54 @@ mod tests {
     #[test]
     fn no_migrations_are_fine() {
         assert!(fingerprint_of(Path::new("/nonexistent")).is_ok());
+    }
+
+    /// A migrations directory with one migration in it, deleted at the end.
+    struct Migrations(PathBuf);
+
+    impl Migrations {
+        fn new(name: &str, up: &str) -> Self {
+            let directory = std::env::temp_dir().join(format!("testkit-{name}-{}", std::process::id()));
+            let migration = directory.join("2026-01-01-000000_first");
+            fs::create_dir_all(&migration).unwrap();
+            fs::write(migration.join("up.sql"), up).unwrap();
+            fs::write(migration.join("down.sql"), "SELECT 1;").unwrap();
+            Self(directory)
+        }
+    }
+
+    impl Drop for Migrations {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn changed_migrations_make_another_template() {
+        let server = crate::run::server().unwrap();
+        let one = Migrations::new("one", "CREATE TABLE one (n int);");
+        let two = Migrations::new("two", "CREATE TABLE two (n int);");
+        let first = ensure(server, &one.0).unwrap();
+        assert_eq!(ensure(server, &one.0).unwrap(), first, "built once");
+        let second = ensure(server, &two.0).unwrap();
+        assert_ne!(first, second);
+        let mut conn = server.admin().unwrap();
+        for name in [first, second] {
+            admin::execute(&mut conn, &format!("ALTER DATABASE {name} WITH IS_TEMPLATE false")).unwrap();
+            admin::drop_database(&mut conn, &name).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_is_named_and_leaves_no_template() {
+        let server = crate::run::server().unwrap();
+        let broken = Migrations::new("broken", "CREATE TABEL oops (n int);");
+        let failure = ensure(server, &broken.0).unwrap_err().to_string();
+        assert!(failure.contains("2026-01-01-000000_first") && failure.contains("TABEL"), "{failure}");
+        let name = format!("{TEMPLATE}{:016x}", fingerprint_of(&broken.0).unwrap());
+        let mut conn = server.admin().unwrap();
+        assert!(!admin::exists(&mut conn, &name).unwrap());
+        admin::drop_database(&mut conn, &format!("{name}_building")).unwrap();
     }
 
     #[test]

@@ -51,6 +51,15 @@ fn the_server_speaks_utc_and_listens_on_loopback_only() {
 }
 
 #[test]
+fn ctrl_c_in_the_terminal_does_not_reach_the_server() {
+    let scratch = Scratch::new("group");
+    let cluster = Cluster::start(&binaries(), &quick(&scratch)).unwrap();
+    let pid = server_pid(cluster.data_dir()).to_string();
+    let group = Command::new("ps").args(["-o", "pgid=", "-p", &pid]).output().unwrap();
+    assert_eq!(String::from_utf8(group.stdout).unwrap().trim(), pid, "it has a process group of its own");
+}
+
+#[test]
 fn a_port_that_was_asked_for_is_used_or_refused_with_its_number() {
     let scratch = Scratch::new("port");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

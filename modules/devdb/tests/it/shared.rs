@@ -10,7 +10,7 @@ fn settings(directory: &Path) -> SharedSettings {
         directory: directory.to_owned(),
         max_connections: 20,
         parameters: vec![("shared_buffers".to_owned(), "16MB".to_owned())],
-        idle: Duration::from_secs(10),
+        idle: Duration::from_secs(4),
     }
 }
 
@@ -30,7 +30,7 @@ fn the_second_comer_finds_the_server_and_it_stops_when_both_have_left() {
     let generation = first.generation().to_owned();
     let pid = server_pid(&generation.join("data"));
     drop(first);
-    std::thread::sleep(Duration::from_secs(24)); // More than twice the idle time.
+    std::thread::sleep(Duration::from_secs(10)); // More than twice the idle time.
     assert!(answers(&second), "one user is enough to keep it");
     drop(second);
     assert!(eventually(Duration::from_secs(40), || !generation.exists()), "the watchdog cleans up");
