@@ -1,8 +1,10 @@
 //! A database per test.
 //!
-//! ```ignore
-//! let database = TestDatabase::new().await;      // migrated, empty, nobody else's
+//! ```no_run
+//! # async fn test() {
+//! let database = testkit::TestDatabase::new().await; // migrated, empty, nobody else's
 //! let pool = database.pool();
+//! # }
 //! ```
 //!
 //! A test gets a copy of a migrated template (about 20 ms) and drops it at its end (10 ms), so tests run side by side, commit

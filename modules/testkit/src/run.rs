@@ -112,6 +112,8 @@ fn start() -> Result<Server, Failure> {
             ("min_wal_size", "32MB"),
             ("max_wal_size", "256MB"),
             ("checkpoint_timeout", "30min"),
+            // Every copy makes two.
+            ("log_checkpoints", "off"),
             ("wal_level", "minimal"),
             ("max_wal_senders", "0"),
         ]
