@@ -13,10 +13,7 @@ use poem_openapi::{
     payload::Json,
 };
 
-use self::{
-    problem::PaymentWebhookProblem,
-    signed_body::SignedBody,
-};
+use self::{problem::PaymentWebhookProblem, signed_body::SignedBody};
 use crate::{
     PaymentError, SigningSecrets,
     receive::{Verified, receive},

@@ -73,16 +73,9 @@ impl AttemptState {
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Fail) => Some(Self::Failed),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Void) => Some(Self::Voided),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Expire) => Some(Self::Expired),
-            (
-                Self::Created
-                | Self::Pending
-                | Self::Authorized
-                | Self::Failed
-                | Self::Voided
-                | Self::Expired
-                | Self::Unknown,
-                Open | Refuse | LoseAnswer | Fail | Void | Expire,
-            ) => None,
+            (Self::Pending | Self::Authorized, Open | Refuse | LoseAnswer)
+            | (Self::Unknown, LoseAnswer)
+            | (Self::Failed | Self::Voided | Self::Expired, Open | Refuse | LoseAnswer | Fail | Void | Expire) => None,
         }
     }
 

@@ -5,11 +5,14 @@ use diesel::{QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
 use kernel::{Difference, PgConn, cached_sql};
 
+/// Differences of one kind at most; whoever has more than these has enough to begin with.
+const AT_MOST: i64 = 1_000;
+
 type Row = (st::Text, st::Text, st::Text);
 
 cached_sql! {
     /// The counters of every attempt against its transactions and its refunds, in one pass over each table.
-    Counters() -> Row,
+    Counters(limit: st::BigInt = i64) -> Row,
     "WITH ledger AS ( \
          SELECT attempt_id, \
                 coalesce(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured, \
@@ -41,12 +44,12 @@ cached_sql! {
           format('the attempt promises %s, its open refunds add up to %s', s.refunding_minor, s.open)), \
          ('payments.refunds_within_captured', s.refunded + s.open > s.captured, \
           format('%s went back or is promised, %s came in', s.refunded + s.open, s.captured)) \
-     ) AS d(name, broken, detail) WHERE d.broken ORDER BY s.id LIMIT 1000"
+     ) AS d(name, broken, detail) WHERE d.broken ORDER BY s.id LIMIT $1"
 }
 
 cached_sql! {
     /// Refunds against the attempts they belong to and the transactions that made them.
-    Refunds() -> Row,
+    Refunds(limit: st::BigInt = i64) -> Row,
     "SELECT d.name, 'refund ' || r.id, d.detail FROM payments.refunds r \
      LEFT JOIN payments.attempts a ON a.id = r.attempt_id \
      LEFT JOIN payments.transactions t ON t.refund_id = r.id AND t.kind = 'refund' \
@@ -57,24 +60,24 @@ cached_sql! {
           format('it is %s; a transaction %s', r.state, CASE WHEN t.id IS NULL THEN 'is missing' ELSE 'says it was made' END)), \
          ('payments.refund_equals_transaction', t.amount_minor <> r.amount_minor OR t.currency <> r.currency, \
           format('it is over %s %s; its transaction says %s %s', r.amount_minor, r.currency, t.amount_minor, t.currency)) \
-     ) AS d(name, broken, detail) WHERE d.broken ORDER BY r.id LIMIT 1000"
+     ) AS d(name, broken, detail) WHERE d.broken ORDER BY r.id LIMIT $1"
 }
 
 cached_sql! {
     /// Transactions that belong to nothing.
-    Orphans() -> Row,
+    Orphans(limit: st::BigInt = i64) -> Row,
     "SELECT 'payments.transaction_has_attempt', 'transaction ' || t.id, format('there is no attempt %s', t.attempt_id) \
      FROM payments.transactions t LEFT JOIN payments.attempts a ON a.id = t.attempt_id WHERE a.id IS NULL \
-     ORDER BY t.id LIMIT 1000"
+     ORDER BY t.id LIMIT $1"
 }
 
 cached_sql! {
     /// Webhooks that nobody settled for ten minutes.
-    Inbox() -> Row,
+    Inbox(limit: st::BigInt = i64) -> Row,
     "SELECT 'payments.inbox_processed', 'event ' || id, \
             format('received at %s and not settled; look at the jobs payments.settle_payment', received_at) \
      FROM payments.inbox WHERE processed_at IS NULL AND received_at < now() - interval '10 minutes' \
-     ORDER BY received_at LIMIT 1000"
+     ORDER BY received_at LIMIT $1"
 }
 
 /// The checks a row can name; a `Difference` carries a static name.
@@ -97,10 +100,11 @@ const CHECKS: &[&str] = &[
 /// # Errors
 /// What the database said.
 pub async fn audit(conn: &mut PgConn) -> QueryResult<Vec<Difference>> {
-    let mut rows: Vec<(String, String, String)> = Counters {}.load(conn).await?;
-    rows.extend(Refunds {}.load::<(String, String, String)>(conn).await?);
-    rows.extend(Orphans {}.load::<(String, String, String)>(conn).await?);
-    rows.extend(Inbox {}.load::<(String, String, String)>(conn).await?);
+    let limit = &AT_MOST;
+    let mut rows: Vec<(String, String, String)> = Counters { limit }.load(conn).await?;
+    rows.extend(Refunds { limit }.load::<(String, String, String)>(conn).await?);
+    rows.extend(Orphans { limit }.load::<(String, String, String)>(conn).await?);
+    rows.extend(Inbox { limit }.load::<(String, String, String)>(conn).await?);
     Ok(rows
         .into_iter()
         .map(|(name, subject, detail)| {

@@ -44,9 +44,13 @@ cached_sql! {
      WHERE state = 'captured' AND gateway = $1 AND id > $2 ORDER BY id LIMIT $3"
 }
 
-cached_sql! {
-    Now() -> st::Timestamptz,
-    "SELECT clock_timestamp()"
+diesel::define_sql_function! {
+    fn clock_timestamp() -> st::Timestamptz;
+}
+
+/// The database's clock: the one that is compared with.
+async fn database_time(conn: &mut PgConn) -> QueryResult<DateTime<Utc>> {
+    diesel::select(clock_timestamp()).get_result(conn).await
 }
 
 /// Compares our captured and refunded sums with the gateway's book. It reads page by page and outside of any
@@ -55,7 +59,7 @@ cached_sql! {
 /// # Errors
 /// What the database said. A gateway that does not answer is a difference, not an error.
 pub async fn audit_book(conn: &mut PgConn, gateway: &dyn Gateway) -> QueryResult<Vec<Difference>> {
-    let now: DateTime<Utc> = Now {}.get_result(conn).await?;
+    let now = database_time(conn).await?;
     audit_book_at(conn, gateway, now).await
 }
 
@@ -69,12 +73,12 @@ pub async fn audit_book_at(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Difference>> {
     let name = gateway.name().to_owned();
-    let started: DateTime<Utc> = Now {}.get_result(conn).await?;
+    let started = database_time(conn).await?;
     let mut differences = Vec::new();
     let mut seen = HashSet::new();
     let mut cursor: Option<String> = None;
     loop {
-        let asked: DateTime<Utc> = Now {}.get_result(conn).await?;
+        let asked = database_time(conn).await?;
         let BookPage { data, next_cursor } = match gateway.book_page(cursor.as_deref()).await {
             Ok(page) => page,
             Err(error) => {

@@ -79,7 +79,9 @@ impl Notice {
         };
         let news = match kind.as_str() {
             "payment.captured" => News::Captured,
-            "payment.failed" => News::Failed { status: name("status", data.status.unwrap_or_else(|| "failed".into()))? },
+            "payment.failed" => {
+                News::Failed { status: name("status", data.status.unwrap_or_else(|| "failed".into()))? }
+            }
             "refund.succeeded" | "refund.failed" => {
                 let (refund_id, reference) = refund(data.refund_id, data.refund_reference)?;
                 if kind == "refund.succeeded" {

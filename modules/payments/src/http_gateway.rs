@@ -103,13 +103,17 @@ impl HttpGateway {
         Ok(Self { settings, base, client })
     }
 
-    /// A request to a path made of `segments`, each escaped.
-    fn request(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, CallError> {
+    /// The path made of `segments`, each escaped.
+    fn address(&self, segments: &[&str]) -> Result<Url, CallError> {
         let mut url = self.base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => path.pop_if_empty().extend(segments),
             Err(()) => return Err(CallError::Address("it cannot have a path".into())),
         };
+        Ok(url)
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
         let mut request = self.client.request(method, url).bearer_auth(&self.settings.api_key);
         if let Some(id) = request::id() {
             request = request.header("x-request-id", id);
@@ -117,7 +121,7 @@ impl HttpGateway {
         if let Some(parent) = request::current().traceparent {
             request = request.header("traceparent", parent);
         }
-        Ok(request)
+        request
     }
 
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, GatewayError> {
@@ -141,7 +145,8 @@ impl HttpGateway {
     }
 
     async fn post<T: DeserializeOwned>(&self, segments: &[&str], key: String, body: &Value) -> Result<T, GatewayError> {
-        self.call(self.request(Method::POST, segments)?.header("idempotency-key", key).json(body)).await
+        let url = self.address(segments)?;
+        self.call(self.request(Method::POST, url).header("idempotency-key", key).json(body)).await
     }
 }
 
@@ -203,11 +208,12 @@ impl Gateway for HttpGateway {
     }
 
     async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError> {
-        let mut request = self.request(Method::GET, &["api", "book"])?.query(&[("limit", "1000")]);
+        let mut url = self.address(&["api", "book"])?;
+        url.query_pairs_mut().append_pair("limit", "1000");
         if let Some(cursor) = cursor {
-            request = request.query(&[("cursor", cursor)]);
+            url.query_pairs_mut().append_pair("cursor", cursor);
         }
-        self.call(request).await
+        self.call(self.request(Method::GET, url)).await
     }
 }
 

@@ -54,18 +54,29 @@ pub async fn sums_of(conn: &mut PgConn, orders: &[OrderId]) -> QueryResult<HashM
         SumsOf { orders: &orders.to_vec() }.load(conn).await?;
     Ok(rows
         .into_iter()
-        .map(|(order, authorized_minor, captured_minor, refunded_minor, refunding_minor, in_flight, voided, mismatch)| {
-            let sums = Sums {
+        .map(
+            |(
+                order,
                 authorized_minor,
                 captured_minor,
                 refunded_minor,
                 refunding_minor,
                 in_flight,
                 voided,
-                currency_mismatch: mismatch,
-            };
-            (order, sums)
-        })
+                mismatch,
+            )| {
+                let sums = Sums {
+                    authorized_minor,
+                    captured_minor,
+                    refunded_minor,
+                    refunding_minor,
+                    in_flight,
+                    voided,
+                    currency_mismatch: mismatch,
+                };
+                (order, sums)
+            },
+        )
         .collect())
 }
 

@@ -18,8 +18,7 @@ pub(crate) struct Verified {
 pub(crate) async fn receive(conn: &mut PgConn, webhook: &Verified, at: DateTime<Utc>) -> Result<bool, PaymentError> {
     conn.transaction(async |conn| {
         let event_id = EventId::new();
-        let new =
-            store::insert_event(conn, event_id, &webhook.gateway, &webhook.webhook_id, &webhook.body, at).await?;
+        let new = store::insert_event(conn, event_id, &webhook.gateway, &webhook.webhook_id, &webhook.body, at).await?;
         if new {
             job::enqueue(conn, &SettlePayment { event_id }).await?;
         }

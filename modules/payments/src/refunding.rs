@@ -75,8 +75,8 @@ async fn promise(
         attempt.updated_at = at;
         store::save_attempt(conn, &attempt).await?;
         let code = attempt.captured_currency.as_deref().unwrap_or(attempt.amount.currency.code());
-        let currency = Currency::parse(code)
-            .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))?;
+        let currency =
+            Currency::parse(code).map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))?;
         refunds.push(Refund {
             id: RefundId::new(),
             attempt_id: attempt.id,
@@ -112,9 +112,8 @@ pub async fn send_refund(gateway: &dyn Gateway, refund: &Refund) -> RefundOutcom
     let Some(payment_reference) = refund.payment_reference.clone() else {
         return RefundOutcome::Failed { reference: None, reason: "the gateway's payment is not known".to_owned() };
     };
-    let answer: Result<_, GatewayError> = gateway
-        .refund(&CreateRefund { refund_id: refund.id, payment_reference, amount: refund.amount })
-        .await;
+    let answer: Result<_, GatewayError> =
+        gateway.refund(&CreateRefund { refund_id: refund.id, payment_reference, amount: refund.amount }).await;
     answer.into()
 }
 
@@ -130,9 +129,8 @@ pub async fn refund_answered(
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
     let refund = store::find_refund(conn, id).await?.ok_or(PaymentError::UnknownRefund(id))?;
-    let attempt = store::lock_attempt(conn, refund.attempt_id)
-        .await?
-        .ok_or(PaymentError::UnknownAttempt(refund.attempt_id))?;
+    let attempt =
+        store::lock_attempt(conn, refund.attempt_id).await?.ok_or(PaymentError::UnknownAttempt(refund.attempt_id))?;
     settle(conn, attempt, id, outcome, None, at).await
 }
 

@@ -114,11 +114,7 @@ pub(crate) async fn lock_captured(conn: &mut PgConn, order_id: OrderId) -> Query
     rows.into_iter().map(Attempt::try_from).collect()
 }
 
-pub(crate) async fn order_of_attempt(
-    conn: &mut PgConn,
-    id: AttemptId,
-    gateway: &str,
-) -> QueryResult<Option<OrderId>> {
+pub(crate) async fn order_of_attempt(conn: &mut PgConn, id: AttemptId, gateway: &str) -> QueryResult<Option<OrderId>> {
     attempts::table
         .filter(attempts::id.eq(id))
         .filter(attempts::gateway.eq(gateway))
@@ -329,7 +325,6 @@ pub(crate) async fn insert_event(
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = inbox, check_for_backend(diesel::pg::Pg))]
 pub(crate) struct EventRow {
-    pub id: EventId,
     pub gateway: String,
     pub body: Vec<u8>,
     pub processed_at: Option<DateTime<Utc>>,
@@ -344,12 +339,7 @@ pub(crate) async fn lock_event(conn: &mut PgConn, id: EventId) -> QueryResult<Op
     inbox::table.filter(inbox::id.eq(id)).select(EventRow::as_select()).for_update().first(conn).await.optional()
 }
 
-pub(crate) async fn finish_event(
-    conn: &mut PgConn,
-    id: EventId,
-    outcome: &str,
-    at: DateTime<Utc>,
-) -> QueryResult<()> {
+pub(crate) async fn finish_event(conn: &mut PgConn, id: EventId, outcome: &str, at: DateTime<Utc>) -> QueryResult<()> {
     let finished = diesel::update(inbox::table.filter(inbox::id.eq(id)).filter(inbox::processed_at.is_null()))
         .set((inbox::processed_at.eq(at), inbox::outcome.eq(shorten(outcome, 1000))))
         .execute(conn)

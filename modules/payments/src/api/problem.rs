@@ -9,8 +9,7 @@ use super::signed_body::TOO_LARGE;
 use crate::PaymentError;
 
 const INVALID_SIGNATURE: Kind = Kind::new("invalid_signature", 401, "The signature does not hold");
-const REFUND_EXCEEDS_CAPTURED: Kind =
-    Kind::new("refund_exceeds_captured", 409, "More is to be refunded than was paid");
+const REFUND_EXCEEDS_CAPTURED: Kind = Kind::new("refund_exceeds_captured", 409, "More is to be refunded than was paid");
 
 /// Every kind of problem that payments declare.
 pub fn problems() -> Vec<Kind> {
