@@ -54,12 +54,12 @@ pub(super) fn verification_link_is_dead() -> PageAnswer {
 /// The form for a new password.
 pub(super) fn reset_form(user: &UserRow, token: &MailedToken) -> PageAnswer {
     let greeting = format!("<p>For the account <strong>{}</strong>.</p>", escaped(&user.username));
-    found("Choose a new password", &format!("{greeting}{}", form(token)))
+    found("Choose a new password", &format!("{greeting}{}", form(token, "reset-password/form")))
 }
 
 /// The form once more, because the password was not taken.
 pub(super) fn reset_form_again(token: &MailedToken, why: WeakPassword) -> PageAnswer {
-    let body = format!("<p class=\"problem\">{}</p>{}", escaped(&why.to_string()), form(token));
+    let body = format!("<p class=\"problem\">{}</p>{}", escaped(&why.to_string()), form(token, "form"));
     let page = page("Choose a new password", &body);
     PageAnswer::Conflict(page, NO_STORE.to_owned(), POLICY.to_owned(), NO_REFERRER.to_owned())
 }
@@ -78,10 +78,10 @@ pub(super) fn reset_link_is_dead() -> PageAnswer {
     )
 }
 
-fn form(token: &MailedToken) -> String {
-    // A relative address, so that the page works behind any prefix: this page is …/auth/reset-password.
+/// The form, sent to `action`: relative to the page that shows it, so that it works behind any prefix.
+fn form(token: &MailedToken, action: &str) -> String {
     format!(
-        "<form method=\"post\" action=\"reset-password/form\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
+        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
          <label for=\"password\">New password, {} to {} characters</label>\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"new-password\" required minlength=\"{}\" \
          maxlength=\"{}\"><button>Change the password</button></form>",
