@@ -33,10 +33,16 @@ pub fn init(config: &Config) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // A second call (tests, `oms dev` starting several parts) changes nothing.
     if json {
-        drop(builder.event_format(JsonLines).try_init().ok());
+        let _first = builder.event_format(JsonLines).try_init();
     } else {
-        drop(builder.with_target(false).try_init().ok());
+        let _first = builder.with_target(false).try_init();
     }
+    std::panic::set_hook(Box::new(|info| {
+        let location = info.location().map(ToString::to_string);
+        let payload = info.payload();
+        let message = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(location, panic = message, "panicked");
+    }));
     for name in &config.unknown {
         tracing::warn!(setting = %name, "this setting means nothing to oms; is it misspelt?");
     }
@@ -45,7 +51,7 @@ pub fn init(config: &Config) {
 /// Starts logging for a command that does one thing: warnings only, to standard error.
 pub fn init_quiet() {
     let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("warn"));
-    drop(builder.with_writer(std::io::stderr).with_target(false).without_time().try_init().ok());
+    let _first = builder.with_writer(std::io::stderr).with_target(false).without_time().try_init();
 }
 
 /// Writes an event as one line of JSON.
@@ -89,27 +95,30 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let message = fields.0.remove("message").unwrap_or(Value::Null);
-        let mut line = serde_json::Map::new();
-        line.insert(
-            "timestamp".to_owned(),
-            json!(SystemClock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
-        );
-        line.insert("level".to_owned(), json!(event.metadata().level().as_str()));
-        line.insert("target".to_owned(), json!(event.metadata().target()));
-        line.insert("message".to_owned(), message);
-        line.insert("service".to_owned(), json!("oms"));
-        line.insert("version".to_owned(), json!(VERSION));
         let request = request::current();
-        if let Some(id) = request.request_id {
-            line.insert("request_id".to_owned(), json!(id));
-        }
-        if let Some(id) = request.traceparent.as_deref().and_then(trace_id) {
-            line.insert("trace_id".to_owned(), json!(id));
+        let trace = request.traceparent.as_deref().and_then(trace_id).map(str::to_owned);
+        let now = SystemClock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let head = [
+            ("timestamp", Some(json!(now))),
+            ("level", Some(json!(event.metadata().level().as_str()))),
+            ("target", Some(json!(event.metadata().target()))),
+            ("message", Some(message)),
+            ("service", Some(json!("oms"))),
+            ("version", Some(json!(VERSION))),
+            ("request_id", request.request_id.map(Value::String)),
+            ("trace_id", trace.map(Value::String)),
+        ];
+        for (position, (name, value)) in
+            head.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).enumerate()
+        {
+            fields.0.remove(name);
+            write!(writer, "{}\"{name}\":{value}", if position == 0 { '{' } else { ',' })?;
         }
         for (name, value) in fields.0 {
-            line.entry(name).or_insert(value);
+            // Names are identifiers of ours.
+            write!(writer, ",\"{name}\":{value}")?;
         }
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "}}")
     }
 }
 

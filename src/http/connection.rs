@@ -219,5 +219,6 @@ pub async fn serve(
     }
     connection.as_mut().graceful_shutdown();
     let closing = if shutdown.is_leaving() { CLOSING } else { HEAD };
-    drop(tokio::time::timeout(closing, connection).await.is_ok());
+    // Whatever is not finished by now is cut off.
+    let _finished = tokio::time::timeout(closing, connection).await;
 }

@@ -74,7 +74,7 @@ impl Shutdown {
 
     async fn reached(&mut self, phase: Phase) {
         // The sender lives as long as the process; if it is gone, so is the reason to wait.
-        drop(self.0.wait_for(|now| *now >= phase).await.is_ok());
+        let _sender_lives = self.0.wait_for(|now| *now >= phase).await;
     }
 
     /// Waits until the process is leaving.

@@ -152,7 +152,10 @@ fn one_bearer(operation: &mut Map<String, Value>) {
         }
         None => {
             operation.insert("security".to_owned(), json!([]));
-            if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+            // A login checks credentials that are in its body; what has no body checks none.
+            if !operation.contains_key("requestBody")
+                && let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut)
+            {
                 responses.remove("401");
             }
         }
