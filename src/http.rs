@@ -18,6 +18,8 @@ mod routes;
 mod server;
 pub mod shutdown;
 mod site;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

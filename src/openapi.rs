@@ -18,10 +18,8 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
 /// The Apis of all modules, in the order in which they are documented.
 type Apis = ();
 
-fn apis(_wiring: &Wiring) -> Apis {}
-
-fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    OpenApiService::new(apis(wiring), TITLE, crate::VERSION)
+fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
+    OpenApiService::new((), TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .server("/")
@@ -115,4 +113,9 @@ impl Document {
 /// A service without operations, for its pages.
 fn reader() -> OpenApiService<(), ()> {
     OpenApiService::new((), "", "")
+}
+
+#[cfg(test)]
+pub(crate) fn harden_for_tests(document: &mut Value) {
+    harden::harden(document);
 }

@@ -222,3 +222,37 @@ pub async fn serve(
     // Whatever is not finished by now is cut off.
     let _finished = tokio::time::timeout(closing, connection).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds_left(activity: &Activity) -> Option<u64> {
+        // Half a second of slack for the time the test takes.
+        activity.deadline().map(|at| (at + Duration::from_millis(500)).duration_since(Instant::now()).as_secs())
+    }
+
+    #[test]
+    fn a_connection_has_a_deadline_unless_a_request_is_running() {
+        let activity = Arc::new(Activity::new());
+        assert_eq!(seconds_left(&activity), Some(HEAD.as_secs()), "nothing has come yet");
+        activity.read();
+        assert_eq!(seconds_left(&activity), Some(HEAD.as_secs()), "a head is on its way");
+        let running = Running::new(activity.clone());
+        assert_eq!(seconds_left(&activity), None, "the request has a deadline of its own");
+        drop(running);
+        assert_eq!(seconds_left(&activity), Some(IDLE.as_secs()), "between requests");
+        activity.read();
+        assert_eq!(seconds_left(&activity), Some(HEAD.as_secs()), "the next head is on its way");
+    }
+
+    #[test]
+    fn dripping_does_not_extend_the_time_for_a_head() {
+        let activity = Activity::new();
+        activity.read();
+        let first = activity.deadline();
+        std::thread::sleep(Duration::from_millis(20));
+        activity.read();
+        assert_eq!(activity.deadline(), first);
+    }
+}

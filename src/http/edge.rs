@@ -130,7 +130,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             Ok(Ok(Ok(response))) => Ok(problems::checked(response)),
             Ok(Ok(Err(error))) => {
                 let described = schema.map(|schema| (schema, self.document.as_ref()));
-                Ok(problems::explain(error, &progress, described))
+                Ok(problems::explain(error, &progress, entry, described))
             }
             Ok(Err(_panic)) => {
                 panics::count();

@@ -57,22 +57,32 @@ pub(super) fn allow(response: &mut Response, entry: Option<&Entry>) {
 }
 
 /// An error as an answer. Errors that were answers or problems already stay what they are.
-pub(super) fn explain(error: poem::Error, progress: &Progress, described: Option<(&Value, &Value)>) -> Response {
+pub(super) fn explain(
+    error: poem::Error,
+    progress: &Progress,
+    entry: Option<&Entry>,
+    described: Option<(&Value, &Value)>,
+) -> Response {
     if error.is_from_response() {
         return checked(error.into_response());
     }
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone().into_response();
     }
-    problem(&error, progress, described).into_response()
+    problem(&error, progress, entry, described).into_response()
 }
 
-fn problem(error: &poem::Error, progress: &Progress, described: Option<(&Value, &Value)>) -> Problem {
+fn problem(
+    error: &poem::Error,
+    progress: &Progress,
+    entry: Option<&Entry>,
+    described: Option<(&Value, &Value)>,
+) -> Problem {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return parameter(name, reason);
     }
     if let Some(ParsePathError { name, reason }) = error.downcast_ref() {
-        return parameter(name, reason);
+        return parameter(entry.map_or(name, |entry| entry.parameter(name)), reason);
     }
     if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
         return body(reason, progress, described);

@@ -24,6 +24,13 @@ impl Entry {
         self.segments.iter().zip(path).all(|(segment, part)| segment.as_deref().is_none_or(|text| text == *part))
     }
 
+    /// The name of a path parameter. poem-openapi calls them `param0`, `param1`, … in its errors.
+    pub fn parameter<'a>(&'a self, name: &'a str) -> &'a str {
+        let position = name.strip_prefix("param").and_then(|position| position.parse().ok());
+        let mut names = self.template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        position.and_then(|position| names.nth(position)).unwrap_or(name)
+    }
+
     /// The value of `Allow`.
     pub fn allow(&self) -> String {
         let mut methods: Vec<&str> = self.methods.iter().map(|(method, ..)| method.as_str()).collect();
