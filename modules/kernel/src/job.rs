@@ -214,23 +214,22 @@ impl NewJob {
     pub fn new<J: Job>(job: &J) -> QueryResult<Self> {
         let args =
             serde_json::to_value(job).map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
-        let context = request::current();
-        let mut meta = serde_json::Map::new();
-        if let Some(id) = context.request_id {
-            meta.insert("request_id".to_owned(), Value::String(id));
-        }
-        if let Some(parent) = context.traceparent {
-            meta.insert("traceparent".to_owned(), Value::String(parent));
-        }
         Ok(Self {
             queue: J::QUEUE.name(),
             kind: J::KIND,
             args,
             max_attempts: J::MAX_ATTEMPTS,
             unique_key: job.unique_key(),
-            meta: Value::Object(meta),
+            meta: meta_of(&request::current()),
             run_at: None,
         })
+    }
+
+    /// The same, but as part of the request described by `context` instead of the present one.
+    #[must_use]
+    pub fn of_request(mut self, context: &request::Context) -> Self {
+        self.meta = meta_of(context);
+        self
     }
 
     /// The same, but not before `at`.
@@ -241,8 +240,18 @@ impl NewJob {
     }
 }
 
-/// The statement that puts jobs into the queue; public so that the intake can send it together with its other writes.
-pub const INSERT_SQL: &str = "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, unique_key, meta, scheduled_at) \
+fn meta_of(context: &request::Context) -> Value {
+    let mut meta = serde_json::Map::new();
+    if let Some(id) = &context.request_id {
+        meta.insert("request_id".to_owned(), Value::String(id.clone()));
+    }
+    if let Some(parent) = &context.traceparent {
+        meta.insert("traceparent".to_owned(), Value::String(parent.clone()));
+    }
+    Value::Object(meta)
+}
+
+const INSERT_SQL: &str = "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, unique_key, meta, scheduled_at) \
      SELECT q, k, a, m, u, t, coalesce(s, now()) FROM unnest($1, $2, $3, $4, $5, $6, $7) AS x(q, k, a, m, u, t, s) \
      ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('new', 'retried', 'in_progress') DO NOTHING";
 
@@ -255,11 +264,12 @@ cached_sql! {
     INSERT_SQL
 }
 
-/// Puts rows into the queue with one statement. Joins the caller's transaction.
+/// Puts rows into the queue with one statement; the shared reference lets the intake send it together with its other
+/// writes. Joins the caller's transaction.
 ///
 /// # Errors
 /// What the database said.
-pub async fn insert(conn: &mut PgConn, jobs: &[NewJob]) -> QueryResult<()> {
+pub async fn insert(conn: &PgConn, jobs: &[NewJob]) -> QueryResult<()> {
     if jobs.is_empty() {
         return Ok(());
     }
@@ -272,7 +282,7 @@ pub async fn insert(conn: &mut PgConn, jobs: &[NewJob]) -> QueryResult<()> {
         meta: &jobs.iter().map(|job| job.meta.clone()).collect(),
         run_at: &jobs.iter().map(|job| job.run_at).collect(),
     }
-    .execute(conn)
+    .execute(&mut &*conn)
     .await
     .map(drop)
 }

@@ -65,6 +65,11 @@ macro_rules! impl_text {
                 $crate::check_text(&text, $min, $max, $pattern, if $min > 0 { &SOME } else { &ANY }, $say)?;
                 Ok(Self(text))
             }
+            /// A text for an example in the API document: not checked, because examples are ours and a house test
+            /// validates them against the document.
+            pub fn example(text: &'static str) -> Self {
+                Self(text.to_owned())
+            }
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -1,0 +1,243 @@
+//! What orders ask of stock. Everything here joins the caller's transaction.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{QueryResult, sql_types as st};
+use diesel_async::RunQueryDsl;
+use kernel::{BusinessId, OrderId, PgConn, ProductId, UserId, VariantId, cached_sql};
+
+use super::{Balance, Movement, MovementKind};
+use crate::CatalogError;
+
+/// What placing must know about one variant, read under its row lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The variant.
+    pub variant_id: VariantId,
+    /// Its product.
+    pub product_id: ProductId,
+    /// Who sells it.
+    pub business_id: BusinessId,
+    /// Its stock keeping unit.
+    pub sku: String,
+    /// The product's name and, when the variant has one, the variant's: `Shirt, blue M`.
+    pub name: String,
+    /// What a buyer pays for one, discount taken off. A line costs this times its quantity.
+    pub unit_price_minor: i64,
+    /// What one costs without the discount.
+    pub list_price_minor: i64,
+    /// The currency of both.
+    pub currency: String,
+    /// Whether it can be ordered at all: product active, neither product nor variant deleted.
+    pub sellable: bool,
+    /// What is there.
+    pub on_hand: i32,
+    /// What is promised to open orders.
+    pub reserved: i32,
+    /// How much may be promised beyond what is there.
+    pub backorder_limit: i32,
+    /// How often the counters have changed.
+    pub version: i64,
+}
+
+type OfferSql = (
+    (st::Uuid, st::Uuid, st::Uuid, st::Text, st::Text, st::BigInt, st::BigInt, st::Text),
+    (st::Bool, st::Integer, st::Integer, st::Integer, st::BigInt),
+);
+type OfferRow = ((VariantId, ProductId, BusinessId, String, String, i64, i64, String), (bool, i32, i32, i32, i64));
+
+cached_sql! {
+    /// The rows are sorted before they are locked, and only those of `stock` are.
+    LockOffers(variants: st::Array<st::Uuid> = Vec<VariantId>) -> OfferSql,
+    "SELECT s.variant_id, v.product_id, v.business_id, v.sku, \
+            CASE WHEN v.name IS NULL THEN p.name ELSE p.name || ', ' || v.name END, \
+            v.unit_price_minor, v.price_minor, p.currency, \
+            p.active AND p.deleted_at IS NULL AND v.deleted_at IS NULL, \
+            s.on_hand, s.reserved, s.backorder_limit, s.version \
+     FROM catalog.stock s \
+     JOIN catalog.variants v ON v.id = s.variant_id \
+     JOIN catalog.products p ON p.id = v.product_id \
+     WHERE s.variant_id = ANY($1) ORDER BY s.variant_id FOR UPDATE OF s"
+}
+
+/// Locks the stock rows of `variants`, sorted, and reads what placing must know, in one statement. A variant that does
+/// not exist is missing from the answer. The connection is shared so that statements can go out in one flight.
+/// Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn lock_offers(conn: &PgConn, variants: &Vec<VariantId>) -> QueryResult<Vec<Offer>> {
+    let rows: Vec<OfferRow> = LockOffers { variants }.load(&mut &*conn).await?;
+    Ok(rows
+        .into_iter()
+        .map(
+            |(
+                (variant_id, product_id, business_id, sku, name, unit_price_minor, list_price_minor, currency),
+                (sellable, on_hand, reserved, backorder_limit, version),
+            )| Offer {
+                variant_id,
+                product_id,
+                business_id,
+                sku,
+                name,
+                unit_price_minor,
+                list_price_minor,
+                currency,
+                sellable,
+                on_hand,
+                reserved,
+                backorder_limit,
+                version,
+            },
+        )
+        .collect())
+}
+
+cached_sql! {
+    /// Each variant's counters become those of its last movement, provided that its first one follows on the row's version.
+    Append(variants: st::Array<st::Uuid> = Vec<VariantId>, kinds: st::Array<st::Text> = Vec<&'static str>,
+        on_hand_deltas: st::Array<st::Integer> = Vec<i32>, reserved_deltas: st::Array<st::Integer> = Vec<i32>,
+        on_hand_afters: st::Array<st::Integer> = Vec<i32>, reserved_afters: st::Array<st::Integer> = Vec<i32>,
+        versions: st::Array<st::BigInt> = Vec<i64>, orders: st::Array<st::Nullable<st::Uuid>> = Vec<Option<OrderId>>,
+        reasons: st::Array<st::Nullable<st::Text>> = Vec<Option<String>>,
+        actors: st::Array<st::Nullable<st::Uuid>> = Vec<Option<UserId>>,
+        ats: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>) -> st::Untyped,
+    "WITH moved AS MATERIALIZED ( \
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bigint[], \
+                $8::uuid[], $9::text[], $10::uuid[], $11::timestamptz[]) \
+             AS t(variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, \
+                order_id, reason, actor, at)), \
+     written AS ( \
+         INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, \
+             reserved_after, version_after, order_id, reason, actor, at) SELECT * FROM moved), \
+     last AS ( \
+         SELECT DISTINCT ON (variant_id) variant_id, on_hand_after, reserved_after, version_after, \
+                min(version_after) OVER (PARTITION BY variant_id) AS first_version \
+         FROM moved ORDER BY variant_id, version_after DESC) \
+     UPDATE catalog.stock s SET on_hand = last.on_hand_after, reserved = last.reserved_after, version = last.version_after \
+     FROM last WHERE s.variant_id = last.variant_id AND s.version = last.first_version - 1"
+}
+
+/// Appends the movements and sets each variant's counters to the balances of its last one, in one statement. Callers
+/// hold the row locks and compute the balances from what they read under them; the answer is the number of stock rows
+/// that were set, which is the number of variants among the movements unless a caller did not. No movements, no flight.
+/// Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn append(conn: &PgConn, movements: &[Movement]) -> QueryResult<usize> {
+    if movements.is_empty() {
+        return Ok(0);
+    }
+    Append {
+        variants: &movements.iter().map(|movement| movement.variant_id).collect(),
+        kinds: &movements.iter().map(|movement| movement.kind.as_str()).collect(),
+        on_hand_deltas: &movements.iter().map(|movement| movement.on_hand_delta).collect(),
+        reserved_deltas: &movements.iter().map(|movement| movement.reserved_delta).collect(),
+        on_hand_afters: &movements.iter().map(|movement| movement.on_hand_after).collect(),
+        reserved_afters: &movements.iter().map(|movement| movement.reserved_after).collect(),
+        versions: &movements.iter().map(|movement| movement.version_after).collect(),
+        orders: &movements.iter().map(|movement| movement.order_id).collect(),
+        reasons: &movements.iter().map(|movement| movement.reason.clone()).collect(),
+        actors: &movements.iter().map(|movement| movement.actor).collect(),
+        ats: &movements.iter().map(|movement| movement.at).collect(),
+    }
+    .execute(&mut &*conn)
+    .await
+}
+
+cached_sql! {
+    LockBalances(variants: st::Array<st::Uuid> = Vec<VariantId>) -> (st::Uuid, st::Integer, st::Integer, st::Integer, st::BigInt),
+    "SELECT variant_id, on_hand, reserved, backorder_limit, version FROM catalog.stock \
+     WHERE variant_id = ANY($1) ORDER BY variant_id FOR UPDATE"
+}
+
+/// Locks the rows of `variants`, sorted, and reads their counters. Joins the caller's transaction.
+pub(super) async fn lock_balances(
+    conn: &mut PgConn,
+    variants: &Vec<VariantId>,
+) -> QueryResult<BTreeMap<VariantId, Balance>> {
+    let rows: Vec<(VariantId, i32, i32, i32, i64)> = LockBalances { variants }.load(conn).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(variant_id, on_hand, reserved, backorder_limit, version)| {
+            (variant_id, Balance { variant_id, on_hand, reserved, backorder_limit, version })
+        })
+        .collect())
+}
+
+/// Writes movements whose rows this module has locked itself. Joins the caller's transaction.
+pub(super) async fn append_locked(conn: &mut PgConn, movements: &[Movement]) -> Result<(), CatalogError> {
+    let mut variants: Vec<VariantId> = movements.iter().map(|movement| movement.variant_id).collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let set = append(conn, movements).await?;
+    if set == variants.len() { Ok(()) } else { Err(CatalogError::StockNotAsLocked { expected: variants.len(), set }) }
+}
+
+/// Sums the quantities of each variant; sorted by variant.
+fn summed(items: &[(VariantId, i32)]) -> Result<BTreeMap<VariantId, i32>, CatalogError> {
+    let mut sums = BTreeMap::new();
+    for &(variant_id, quantity) in items {
+        let sum: &mut i32 = sums.entry(variant_id).or_insert(0);
+        *sum = sum
+            .checked_add(quantity)
+            .filter(|_| quantity > 0)
+            .ok_or(CatalogError::ImpossibleQuantity { variant_id, quantity })?;
+    }
+    Ok(sums)
+}
+
+/// Gives reserved units of an order back: locks the rows sorted and appends `release` movements.
+/// Joins the caller's transaction.
+///
+/// # Errors
+/// More units than are reserved, a variant without a stock row, and what the database said. All of them mean that the
+/// caller's book and ours disagree; nothing may be committed then.
+pub async fn release(
+    conn: &mut PgConn,
+    order_id: OrderId,
+    items: &[(VariantId, i32)],
+    actor: Option<UserId>,
+    at: DateTime<Utc>,
+) -> Result<(), CatalogError> {
+    let sums = summed(items)?;
+    let mut balances = lock_balances(conn, &sums.keys().copied().collect()).await?;
+    let mut movements = Vec::with_capacity(sums.len());
+    for (variant_id, quantity) in sums {
+        let movement = balances
+            .get_mut(&variant_id)
+            .and_then(|balance| balance.step(MovementKind::Release, 0, -quantity, at))
+            .ok_or(CatalogError::ImpossibleQuantity { variant_id, quantity })?;
+        movements.push(Movement { order_id: Some(order_id), actor, ..movement });
+    }
+    append_locked(conn, &movements).await
+}
+
+/// Reserves units of an order again, for a payment that came late: all of them (`true`) or, when one variant is not
+/// there in that number any more, none (`false`). Whether the products are still on sale is not asked: they are paid
+/// for. Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn reserve_again(
+    conn: &mut PgConn,
+    order_id: OrderId,
+    items: &[(VariantId, i32)],
+    at: DateTime<Utc>,
+) -> Result<bool, CatalogError> {
+    let sums = summed(items)?;
+    let mut balances = lock_balances(conn, &sums.keys().copied().collect()).await?;
+    let mut movements = Vec::with_capacity(sums.len());
+    for (variant_id, quantity) in sums {
+        let step =
+            balances.get_mut(&variant_id).and_then(|balance| balance.step(MovementKind::Reserve, 0, quantity, at));
+        match step {
+            Some(movement) => movements.push(Movement { order_id: Some(order_id), ..movement }),
+            None => return Ok(false),
+        }
+    }
+    append_locked(conn, &movements).await?;
+    Ok(true)
+}

@@ -1,0 +1,158 @@
+//! A payment attempt: one try to collect money for an order, and the one table its state moves through.
+
+use chrono::{DateTime, Utc};
+use diesel::{deserialize::FromSqlRow, expression::AsExpression, sql_types::Text};
+use kernel::{Money, OrderId};
+use poem_openapi::Enum;
+
+use crate::text_enum::text_enum;
+
+kernel::typed_id!(
+    /// A payment attempt.
+    AttemptId
+);
+
+/// Where a payment attempt stands
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, AsExpression, FromSqlRow)]
+#[oai(rename_all = "snake_case")]
+#[diesel(sql_type = Text)]
+pub enum AttemptState {
+    /// Written down; the gateway has not been asked yet
+    Created,
+    /// The gateway knows it; the customer can pay
+    Pending,
+    /// The money is promised, not collected
+    Authorized,
+    /// The money is in
+    Captured,
+    /// The customer or the gateway declined
+    Failed,
+    /// Taken back before any money moved
+    Voided,
+    /// The customer did not pay in time
+    Expired,
+    /// The gateway gave no answer; it may or may not know of it
+    Unknown,
+}
+
+text_enum!(AttemptState {
+    Created => "created", Pending => "pending", Authorized => "authorized", Captured => "captured",
+    Failed => "failed", Voided => "voided", Expired => "expired", Unknown => "unknown",
+});
+
+/// What can happen to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AttemptEvent {
+    /// The gateway answered with a place to pay.
+    Open,
+    /// The gateway answered that it will not take it.
+    Refuse,
+    /// The gateway did not answer.
+    LoseAnswer,
+    /// The gateway says that the money is in.
+    Capture,
+    /// The gateway says that the customer declined or could not pay.
+    Fail,
+    /// The gateway says that it was taken back.
+    Void,
+    /// The gateway says that its time is over.
+    Expire,
+}
+
+impl AttemptState {
+    /// The state after `event`, or `None` when the event changes nothing: money that came in stays in, an end stays an
+    /// end, and old news is old news. Money is believed from every state, because it is there.
+    pub(crate) const fn after(self, event: AttemptEvent) -> Option<Self> {
+        use AttemptEvent::{Capture, Expire, Fail, LoseAnswer, Open, Refuse, Void};
+        match (self, event) {
+            (Self::Captured, _) => None,
+            (_, Capture) => Some(Self::Captured),
+            (Self::Created | Self::Unknown, Open) => Some(Self::Pending),
+            (Self::Created | Self::Unknown, Refuse) => Some(Self::Failed),
+            (Self::Created, LoseAnswer) => Some(Self::Unknown),
+            (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Fail) => Some(Self::Failed),
+            (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Void) => Some(Self::Voided),
+            (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Expire) => Some(Self::Expired),
+            (Self::Pending | Self::Authorized, Open | Refuse | LoseAnswer)
+            | (Self::Unknown, LoseAnswer)
+            | (Self::Failed | Self::Voided | Self::Expired, Open | Refuse | LoseAnswer | Fail | Void | Expire) => None,
+        }
+    }
+
+    /// Whether money may still come in without anybody starting something new.
+    pub const fn is_in_flight(self) -> bool {
+        matches!(self, Self::Created | Self::Pending | Self::Unknown | Self::Authorized)
+    }
+}
+
+/// One try to collect money for an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its id; also the idempotency key and the reference that the gateway is given.
+    pub id: AttemptId,
+    /// The order it pays for.
+    pub order_id: OrderId,
+    /// The gateway's name, as in the webhook's path.
+    pub gateway: String,
+    /// What was asked for.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// The gateway's name for it, once known.
+    pub reference: Option<String>,
+    /// Where the customer pays, once known.
+    pub pay_url: Option<String>,
+    /// What really came in, in minor units of `captured_currency`.
+    pub captured_minor: i64,
+    /// The currency that really came in: hardly ever another one than was asked for.
+    pub captured_currency: Option<String>,
+    /// What went back.
+    pub refunded_minor: i64,
+    /// What is promised to refunds without a final answer.
+    pub refunding_minor: i64,
+    /// When it was started.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Attempt {
+    /// What can still be given back, in minor units of the currency that came in.
+    pub const fn refundable_minor(&self) -> i64 {
+        self.captured_minor.saturating_sub(self.refunded_minor).saturating_sub(self.refunding_minor)
+    }
+
+    /// Whether what came in is money of another currency than was asked for.
+    pub fn is_foreign(&self) -> bool {
+        self.captured_currency.as_deref().is_some_and(|code| code != self.amount.currency.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttemptEvent::*, AttemptState::*, *};
+
+    #[test]
+    fn every_state_answers_every_event_as_the_table_says() {
+        // Rows: states in the order of `ALL`; columns: the events below. `None` is "stays as it is".
+        let events = [Open, Refuse, LoseAnswer, Capture, Fail, Void, Expire];
+        let captured = Some(Captured);
+        let (failed, voided, expired) = (Some(Failed), Some(Voided), Some(Expired));
+        let table = [
+            (Created, [Some(Pending), failed, Some(Unknown), captured, failed, voided, expired]),
+            (Pending, [None, None, None, captured, failed, voided, expired]),
+            (Authorized, [None, None, None, captured, failed, voided, expired]),
+            (Captured, [None; 7]),
+            (Failed, [None, None, None, captured, None, None, None]),
+            (Voided, [None, None, None, captured, None, None, None]),
+            (Expired, [None, None, None, captured, None, None, None]),
+            (Unknown, [Some(Pending), failed, None, captured, failed, voided, expired]),
+        ];
+        assert_eq!(table.map(|(state, _)| state).as_slice(), AttemptState::ALL);
+        for (state, row) in table {
+            for (event, expected) in events.into_iter().zip(row) {
+                assert_eq!(state.after(event), expected, "{state:?} after {event:?}");
+            }
+        }
+    }
+}

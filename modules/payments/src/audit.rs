@@ -1,0 +1,115 @@
+//! What `oms audit` asks of payments: the counters against the ledger, the ledger against the refunds, and nothing left
+//! lying in the inbox.
+
+use diesel::{QueryResult, sql_types as st};
+use diesel_async::RunQueryDsl;
+use kernel::{Difference, PgConn, cached_sql};
+
+/// Differences of one kind at most; whoever has more than these has enough to begin with.
+const AT_MOST: i64 = 1_000;
+
+type Row = (st::Text, st::Text, st::Text);
+
+cached_sql! {
+    /// The counters of every attempt against its transactions and its refunds, in one pass over each table.
+    Counters(limit: st::BigInt = i64) -> Row,
+    "WITH ledger AS ( \
+         SELECT attempt_id, \
+                coalesce(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured, \
+                coalesce(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded, \
+                min(currency) FILTER (WHERE kind = 'capture') AS currency \
+         FROM payments.transactions GROUP BY attempt_id), \
+     promised AS ( \
+         SELECT attempt_id, \
+                coalesce(sum(amount_minor) FILTER (WHERE state = 'succeeded'), 0) AS succeeded, \
+                coalesce(sum(amount_minor) FILTER (WHERE state IN ('pending', 'unknown')), 0) AS open \
+         FROM payments.refunds GROUP BY attempt_id), \
+     sums AS ( \
+         SELECT a.id, a.state, a.captured_minor, a.captured_currency, a.refunded_minor, a.refunding_minor, \
+                coalesce(l.captured, 0) AS captured, coalesce(l.refunded, 0) AS refunded, l.currency, \
+                coalesce(p.succeeded, 0) AS succeeded, coalesce(p.open, 0) AS open \
+         FROM payments.attempts a LEFT JOIN ledger l ON l.attempt_id = a.id LEFT JOIN promised p ON p.attempt_id = a.id) \
+     SELECT d.name, 'attempt ' || s.id, d.detail FROM sums s CROSS JOIN LATERAL (VALUES \
+         ('payments.captured_equals_transactions', s.captured_minor <> s.captured, \
+          format('the attempt says %s, its transactions say %s', s.captured_minor, s.captured)), \
+         ('payments.captured_currency_equals_transactions', s.captured_currency IS DISTINCT FROM s.currency, \
+          format('the attempt says %s, its transactions say %s', s.captured_currency, s.currency)), \
+         ('payments.state_equals_transactions', (s.state = 'captured') <> (s.captured > 0), \
+          format('the attempt is %s, its transactions captured %s', s.state, s.captured)), \
+         ('payments.refunded_equals_transactions', s.refunded_minor <> s.refunded, \
+          format('the attempt says %s, its transactions say %s', s.refunded_minor, s.refunded)), \
+         ('payments.refunded_equals_refunds', s.refunded_minor <> s.succeeded, \
+          format('the attempt says %s, its refunds say %s', s.refunded_minor, s.succeeded)), \
+         ('payments.refunding_equals_refunds', s.refunding_minor <> s.open, \
+          format('the attempt promises %s, its open refunds add up to %s', s.refunding_minor, s.open)), \
+         ('payments.refunds_within_captured', s.refunded + s.open > s.captured, \
+          format('%s went back or is promised, %s came in', s.refunded + s.open, s.captured)) \
+     ) AS d(name, broken, detail) WHERE d.broken ORDER BY s.id LIMIT $1"
+}
+
+cached_sql! {
+    /// Refunds against the attempts they belong to and the transactions that made them.
+    Refunds(limit: st::BigInt = i64) -> Row,
+    "SELECT d.name, 'refund ' || r.id, d.detail FROM payments.refunds r \
+     LEFT JOIN payments.attempts a ON a.id = r.attempt_id \
+     LEFT JOIN payments.transactions t ON t.refund_id = r.id AND t.kind = 'refund' \
+     CROSS JOIN LATERAL (VALUES \
+         ('payments.refund_has_attempt', a.id IS NULL OR a.order_id <> r.order_id, \
+          format('it belongs to order %s; its attempt %s belongs to order %s', r.order_id, r.attempt_id, a.order_id)), \
+         ('payments.refund_equals_transaction', (r.state = 'succeeded') <> (t.id IS NOT NULL), \
+          format('it is %s; a transaction %s', r.state, CASE WHEN t.id IS NULL THEN 'is missing' ELSE 'says it was made' END)), \
+         ('payments.refund_equals_transaction', t.amount_minor <> r.amount_minor OR t.currency <> r.currency, \
+          format('it is over %s %s; its transaction says %s %s', r.amount_minor, r.currency, t.amount_minor, t.currency)) \
+     ) AS d(name, broken, detail) WHERE d.broken ORDER BY r.id LIMIT $1"
+}
+
+cached_sql! {
+    /// Transactions that belong to nothing.
+    Orphans(limit: st::BigInt = i64) -> Row,
+    "SELECT 'payments.transaction_has_attempt', 'transaction ' || t.id, format('there is no attempt %s', t.attempt_id) \
+     FROM payments.transactions t LEFT JOIN payments.attempts a ON a.id = t.attempt_id WHERE a.id IS NULL \
+     ORDER BY t.id LIMIT $1"
+}
+
+cached_sql! {
+    /// Webhooks that nobody settled for ten minutes.
+    Inbox(limit: st::BigInt = i64) -> Row,
+    "SELECT 'payments.inbox_processed', 'event ' || id, \
+            format('received at %s and not settled; look at the jobs payments.settle_payment', received_at) \
+     FROM payments.inbox WHERE processed_at IS NULL AND received_at < now() - interval '10 minutes' \
+     ORDER BY received_at LIMIT $1"
+}
+
+/// The checks a row can name; a `Difference` carries a static name.
+const CHECKS: &[&str] = &[
+    "payments.captured_equals_transactions",
+    "payments.captured_currency_equals_transactions",
+    "payments.state_equals_transactions",
+    "payments.refunded_equals_transactions",
+    "payments.refunded_equals_refunds",
+    "payments.refunding_equals_refunds",
+    "payments.refunds_within_captured",
+    "payments.refund_has_attempt",
+    "payments.refund_equals_transaction",
+    "payments.transaction_has_attempt",
+    "payments.inbox_processed",
+];
+
+/// Every place where payments contradict themselves. Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn audit(conn: &mut PgConn) -> QueryResult<Vec<Difference>> {
+    let limit = &AT_MOST;
+    let mut rows: Vec<(String, String, String)> = Counters { limit }.load(conn).await?;
+    rows.extend(Refunds { limit }.load::<(String, String, String)>(conn).await?);
+    rows.extend(Orphans { limit }.load::<(String, String, String)>(conn).await?);
+    rows.extend(Inbox { limit }.load::<(String, String, String)>(conn).await?);
+    Ok(rows
+        .into_iter()
+        .map(|(name, subject, detail)| {
+            let check = CHECKS.iter().copied().find(|check| *check == name).unwrap_or("payments");
+            Difference::new(check, subject, detail)
+        })
+        .collect())
+}

@@ -1,0 +1,78 @@
+//! The port to payment gateways: what we ask of one, whoever it is. Never called while a transaction is open.
+
+use std::sync::Arc;
+
+use kernel::Money;
+
+use crate::{AttemptId, RefundId, book::BookPage};
+
+/// A payment to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePayment {
+    /// Our attempt: the idempotency key, and the reference in every webhook.
+    pub attempt_id: AttemptId,
+    /// How much.
+    pub amount: Money,
+    /// What the customer reads on the pay page.
+    pub description: String,
+    /// Where the gateway reports to.
+    pub webhook_url: String,
+    /// Where the customer goes afterwards.
+    pub return_url: Option<String>,
+}
+
+/// The gateway's answer: the customer can pay now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The gateway's name for the payment.
+    pub reference: String,
+    /// Where the customer pays.
+    pub pay_url: String,
+}
+
+/// A refund to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRefund {
+    /// Our refund: the idempotency key, and the reference in every webhook.
+    pub refund_id: RefundId,
+    /// The gateway's name for the payment.
+    pub payment_reference: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// The gateway's answer to a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refunded {
+    /// The gateway's name for the refund.
+    pub reference: String,
+    /// Why it declined; `None` when the money is on its way.
+    pub failure: Option<String>,
+}
+
+/// Why a gateway did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// It answered, and the answer is no: nothing happened there.
+    #[error("the gateway refused: {0}")]
+    Refused(String),
+    /// It did not answer, or not so that we could understand: it may or may not have happened.
+    #[error("the gateway gave no answer")]
+    NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A payment gateway.
+#[async_trait::async_trait]
+pub trait Gateway: Send + Sync + 'static {
+    /// Its name: in the path of its webhooks and in every attempt.
+    fn name(&self) -> &str;
+    /// Opens a payment. Asking twice for the same attempt opens one payment.
+    async fn create_payment(&self, payment: &CreatePayment) -> Result<Opened, GatewayError>;
+    /// Gives money back. Asking twice for the same refund gives it back once.
+    async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError>;
+    /// A page of the gateway's own book, from its beginning or from a cursor of the page before.
+    async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError>;
+}
+
+/// A gateway that can be handed around.
+pub type SharedGateway = Arc<dyn Gateway>;

@@ -1,0 +1,222 @@
+//! A payment gateway over HTTP: the API that the mock gateway speaks.
+
+use std::{fmt, time::Duration};
+
+use kernel::request;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{BookPage, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded};
+
+const TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What an answer may weigh; a page of the book has some 300 KiB.
+const ANSWER_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where a gateway is and how it knows us.
+#[derive(Clone)]
+pub struct HttpGatewaySettings {
+    /// Its name, as in the path of its webhooks.
+    pub name: String,
+    /// Where it is: `http://127.0.0.1:8100`.
+    pub base_url: String,
+    /// The key that shows that it is us.
+    pub api_key: String,
+}
+
+impl fmt::Debug for HttpGatewaySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpGatewaySettings")
+            .field("name", &self.name)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A gateway that is reached over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpGateway {
+    settings: HttpGatewaySettings,
+    base: Url,
+    client: Client,
+}
+
+/// What went wrong between us and the gateway.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("the address of the gateway is not usable")]
+    Address(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the request failed")]
+    Http(#[from] reqwest::Error),
+    #[error("the gateway answered {0}")]
+    Status(StatusCode),
+    #[error("the answer is too large")]
+    TooLarge,
+    #[error("the answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("the answer holds no usable {0}")]
+    Unusable(&'static str),
+}
+
+impl From<CallError> for GatewayError {
+    fn from(error: CallError) -> Self {
+        Self::NoAnswer(Box::new(error))
+    }
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    id: String,
+    pay_url: String,
+}
+
+#[derive(Deserialize)]
+struct Refund {
+    id: String,
+    status: String,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    detail: Option<String>,
+    title: Option<String>,
+}
+
+impl HttpGateway {
+    /// A client of the gateway. It connects when it is first asked.
+    ///
+    /// # Errors
+    /// When the address is none, or no client can be built.
+    pub fn new(settings: HttpGatewaySettings) -> Result<Self, GatewayError> {
+        let text = settings.base_url.trim_end_matches('/');
+        let base = Url::parse(&format!("{text}/")).map_err(|error| CallError::Address(Box::new(error)))?;
+        let client = Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::none())
+            // The environment is read in one place of the program, and it is not here.
+            .no_proxy()
+            .build()
+            .map_err(CallError::from)?;
+        Ok(Self { settings, base, client })
+    }
+
+    /// The path made of `segments`, each escaped.
+    fn address(&self, segments: &[&str]) -> Result<Url, CallError> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut path) => path.pop_if_empty().extend(segments),
+            Err(()) => return Err(CallError::Address("it cannot have a path".into())),
+        };
+        Ok(url)
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let mut request = self.client.request(method, url).bearer_auth(&self.settings.api_key);
+        if let Some(id) = request::id() {
+            request = request.header("x-request-id", id);
+        }
+        if let Some(parent) = request::current().traceparent {
+            request = request.header("traceparent", parent);
+        }
+        request
+    }
+
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, GatewayError> {
+        let mut response = request.send().await.map_err(CallError::from)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(CallError::from)? {
+            if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
+                return Err(CallError::TooLarge.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error).into());
+        }
+        if is_refusal(status) {
+            let reason = serde_json::from_slice::<Refusal>(&body).ok().and_then(|it| it.detail.or(it.title));
+            return Err(GatewayError::Refused(reason.unwrap_or_else(|| format!("it answered {status}"))));
+        }
+        Err(CallError::Status(status).into())
+    }
+
+    async fn post<T: DeserializeOwned>(&self, segments: &[&str], key: String, body: &Value) -> Result<T, GatewayError> {
+        let url = self.address(segments)?;
+        self.call(self.request(Method::POST, url).header("idempotency-key", key).json(body)).await
+    }
+}
+
+/// Whether an answer is a "no" to what was asked. "Not you" (401, 403), "not now" (408, 425, 429), "still at it" (409) and
+/// everything from 500 on say nothing about it: those are asked again.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408 | 409 | 425 | 429)
+}
+
+/// A name that the gateway gave something, if it is one we can keep.
+fn name(text: String, what: &'static str) -> Result<String, CallError> {
+    if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text)
+    } else {
+        Err(CallError::Unusable(what))
+    }
+}
+
+#[async_trait::async_trait]
+impl Gateway for HttpGateway {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    async fn create_payment(&self, payment: &CreatePayment) -> Result<Opened, GatewayError> {
+        let mut body = json!({
+            "amount": payment.amount.minor,
+            "currency": payment.amount.currency,
+            "reference": payment.attempt_id,
+            "description": payment.description,
+            "webhook_url": payment.webhook_url,
+        });
+        if let (Some(url), Some(members)) = (&payment.return_url, body.as_object_mut()) {
+            members.insert("return_url".to_owned(), Value::from(url.as_str()));
+        }
+        let answer: Payment = self.post(&["api", "payments"], payment.attempt_id.to_string(), &body).await?;
+        // A customer is sent there: nothing but a web address will do.
+        let usable = answer.pay_url.len() <= 2048
+            && Url::parse(&answer.pay_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !usable {
+            return Err(CallError::Unusable("pay_url").into());
+        }
+        Ok(Opened { reference: name(answer.id, "id")?, pay_url: answer.pay_url })
+    }
+
+    async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {
+        let body = json!({"amount": refund.amount.minor, "reference": refund.refund_id});
+        let path = ["api", "payments", &refund.payment_reference, "refunds"];
+        let answer: Refund = self.post(&path, refund.refund_id.to_string(), &body).await?;
+        let reference = name(answer.id, "id")?;
+        match answer.status.as_str() {
+            "succeeded" => Ok(Refunded { reference, failure: None }),
+            "failed" => {
+                let reason = answer.reason.unwrap_or_else(|| "declined without a reason".to_owned());
+                Ok(Refunded { reference, failure: Some(reason) })
+            }
+            _ => Err(CallError::Unusable("status").into()),
+        }
+    }
+
+    async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError> {
+        let mut url = self.address(&["api", "book"])?;
+        url.query_pairs_mut().append_pair("limit", "1000");
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        self.call(self.request(Method::GET, url)).await
+    }
+}
+
+#[cfg(test)]
+#[path = "http_gateway_tests.rs"]
+mod tests;

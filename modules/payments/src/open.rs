@@ -1,0 +1,146 @@
+//! Starting a payment: the intent first, then the gateway (outside of any transaction), then its answer.
+
+use chrono::{DateTime, Utc};
+use kernel::{Money, OrderId, PgConn};
+
+use crate::{
+    Attempt, AttemptId, AttemptState, CreatePayment, Gateway, GatewayError, Opened, PaymentError,
+    attempt::AttemptEvent, store,
+};
+
+/// Writes down that `amount` is to be collected for the order. An attempt of the same gateway and amount that is still
+/// open (created, pending, or without an answer) is given instead of a second one, so that asking twice never opens two
+/// payments. The caller holds the order's row. Joins the caller's transaction.
+///
+/// # Errors
+/// [`PaymentError::AmountNotPositive`], and what the database said.
+pub async fn start(
+    conn: &mut PgConn,
+    order_id: OrderId,
+    gateway: &str,
+    amount: Money,
+    at: DateTime<Utc>,
+) -> Result<Attempt, PaymentError> {
+    if amount.minor <= 0 {
+        return Err(PaymentError::AmountNotPositive);
+    }
+    let open = store::attempts_of(conn, order_id).await?.into_iter().rev().find(|attempt| {
+        attempt.gateway == gateway
+            && attempt.amount == amount
+            && matches!(attempt.state, AttemptState::Created | AttemptState::Pending | AttemptState::Unknown)
+    });
+    if let Some(attempt) = open {
+        return Ok(attempt);
+    }
+    let attempt = Attempt {
+        id: AttemptId::new(),
+        order_id,
+        gateway: gateway.to_owned(),
+        amount,
+        state: AttemptState::Created,
+        reference: None,
+        pay_url: None,
+        captured_minor: 0,
+        captured_currency: None,
+        refunded_minor: 0,
+        refunding_minor: 0,
+        created_at: at,
+        updated_at: at,
+    };
+    store::insert_attempt(conn, &attempt).await?;
+    Ok(attempt)
+}
+
+/// Opens the attempt at its gateway. No database: never call it inside a transaction. Calling it again for the same
+/// attempt opens no second payment.
+///
+/// # Errors
+/// What became of the call: record it with [`refused`] or [`unanswered`].
+pub async fn open_at_gateway(
+    gateway: &dyn Gateway,
+    attempt: &Attempt,
+    description: &str,
+    webhook_url: &str,
+    return_url: Option<&str>,
+) -> Result<Opened, GatewayError> {
+    gateway
+        .create_payment(&CreatePayment {
+            attempt_id: attempt.id,
+            amount: attempt.amount,
+            description: description.to_owned(),
+            webhook_url: webhook_url.to_owned(),
+            return_url: return_url.map(str::to_owned),
+        })
+        .await
+}
+
+/// Records the gateway's answer. An attempt that a webhook has moved on in the meantime keeps its state. Joins the
+/// caller's transaction.
+///
+/// # Errors
+/// [`PaymentError::UnknownAttempt`], and what the database said.
+pub async fn opened(
+    conn: &mut PgConn,
+    id: AttemptId,
+    answer: &Opened,
+    at: DateTime<Utc>,
+) -> Result<Attempt, PaymentError> {
+    let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
+    let next = attempt.state.after(AttemptEvent::Open);
+    if next.is_none() && attempt.reference.is_some() && attempt.pay_url.is_some() {
+        return Ok(attempt);
+    }
+    attempt.state = next.unwrap_or(attempt.state);
+    attempt.reference.get_or_insert_with(|| answer.reference.clone());
+    attempt.pay_url.get_or_insert_with(|| answer.pay_url.clone());
+    attempt.updated_at = at;
+    store::save_attempt(conn, &attempt).await?;
+    Ok(attempt)
+}
+
+/// Records that the gateway will not take it. Joins the caller's transaction.
+///
+/// # Errors
+/// [`PaymentError::UnknownAttempt`], and what the database said.
+pub async fn refused(
+    conn: &mut PgConn,
+    id: AttemptId,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<Attempt, PaymentError> {
+    let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
+    let Some(next) = attempt.state.after(AttemptEvent::Refuse) else { return Ok(attempt) };
+    attempt.state = next;
+    attempt.updated_at = at;
+    store::save_attempt(conn, &attempt).await?;
+    store::record(
+        conn,
+        &store::NewTransaction {
+            attempt_id: id,
+            refund_id: None,
+            kind: "failure",
+            amount_minor: attempt.amount.minor,
+            currency: attempt.amount.currency.code(),
+            reference: None,
+            event_id: None,
+            detail: Some(reason),
+            recorded_at: at,
+        },
+    )
+    .await?;
+    Ok(attempt)
+}
+
+/// Records that the gateway did not answer: a webhook, or asking again, will tell. Joins the caller's transaction.
+///
+/// # Errors
+/// [`PaymentError::UnknownAttempt`], and what the database said.
+pub async fn unanswered(conn: &mut PgConn, id: AttemptId, at: DateTime<Utc>) -> Result<Attempt, PaymentError> {
+    let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
+    if let Some(next) = attempt.state.after(AttemptEvent::LoseAnswer) {
+        attempt.state = next;
+        attempt.updated_at = at;
+        store::save_attempt(conn, &attempt).await?;
+    }
+    Ok(attempt)
+}

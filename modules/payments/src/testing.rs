@@ -1,0 +1,111 @@
+//! A payment gateway that follows a script and keeps a log. For tests.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{BookEntry, BookPage, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded};
+
+/// What was asked of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A payment.
+    Payment(CreatePayment),
+    /// A refund.
+    Refund(CreateRefund),
+}
+
+/// What the gateway does when it is next asked for a payment or a refund. Without a script it agrees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaction {
+    /// It does what it is asked.
+    Agree,
+    /// It says no, and why.
+    Refuse(String),
+    /// It does not answer.
+    StaySilent,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    script: VecDeque<Reaction>,
+    log: Vec<Asked>,
+    book: Vec<BookEntry>,
+}
+
+/// A gateway that follows a script.
+#[derive(Debug)]
+pub struct ScriptedGateway {
+    name: String,
+    inside: Mutex<Inside>,
+}
+
+/// Nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the scripted gateway stays silent")]
+struct Silence;
+
+impl ScriptedGateway {
+    /// A gateway that agrees to everything.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), inside: Mutex::default() }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what it does next.
+    pub fn then(&self, reaction: Reaction) -> &Self {
+        self.inside().script.push_back(reaction);
+        self
+    }
+
+    /// Everything it was asked, in order.
+    pub fn log(&self) -> Vec<Asked> {
+        self.inside().log.clone()
+    }
+
+    /// What stands in its book.
+    pub fn set_book(&self, book: Vec<BookEntry>) {
+        self.inside().book = book;
+    }
+
+    fn react(&self, asked: Asked) -> Result<(), GatewayError> {
+        let mut inside = self.inside();
+        inside.log.push(asked);
+        match inside.script.pop_front().unwrap_or(Reaction::Agree) {
+            Reaction::Agree => Ok(()),
+            Reaction::Refuse(why) => Err(GatewayError::Refused(why)),
+            Reaction::StaySilent => Err(GatewayError::NoAnswer(Box::new(Silence))),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Gateway for ScriptedGateway {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn create_payment(&self, payment: &CreatePayment) -> Result<Opened, GatewayError> {
+        self.react(Asked::Payment(payment.clone()))?;
+        let reference = format!("scripted-{}", payment.attempt_id);
+        Ok(Opened { pay_url: format!("http://127.0.0.1/pay/{reference}"), reference })
+    }
+
+    async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {
+        self.react(Asked::Refund(refund.clone()))?;
+        Ok(Refunded { reference: format!("scripted-{}", refund.refund_id), failure: None })
+    }
+
+    /// Pages of three, so that tests turn them.
+    async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError> {
+        let from: usize = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+        let book = self.inside().book.clone();
+        let data: Vec<_> = book.iter().skip(from).take(3).cloned().collect();
+        let next = from + data.len();
+        Ok(BookPage { data, next_cursor: (next < book.len()).then(|| next.to_string()) })
+    }
+}
