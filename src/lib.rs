@@ -1,1 +1,18 @@
-//! oms
+//! The composition of `oms`: command line, configuration, HTTP server, API document, telemetry and wiring.
+//!
+//! There is no business rule here. What a shop does is in the modules; this crate puts them together into one binary.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod jobs;
+pub mod migrations;
+pub mod openapi;
+pub mod problems;
+pub mod telemetry;
+pub mod wiring;
+pub mod worker;
+
+/// The version of this binary.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `oms`; everything is in the library, so that tests can call it.
+
+fn main() -> std::process::ExitCode {
+    oms::cli::main()
+}

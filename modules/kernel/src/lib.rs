@@ -13,6 +13,7 @@ mod id;
 pub mod idempotency;
 pub mod job;
 pub mod mail;
+pub mod migration;
 mod money;
 pub mod problem;
 pub mod request;

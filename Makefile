@@ -1,0 +1,42 @@
+# What there is to do with this repository. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help dev test lint bench openapi generate schema coverage
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+dev: ## Run everything on this machine: database, API, workers, gateway, mail catcher
+	@scripts/need.sh postgres
+	@cargo build --locked --quiet --bin oms
+	@exec target/debug/oms dev
+
+test: ## Install what the tests need, then run all of them
+	@scripts/test.sh
+
+lint: ## Formatting, clippy and documentation, as the CI does it
+	cargo fmt --all -- --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+bench: ## Run the benchmarks
+	@if [[ -x scripts/bench.sh ]]; then scripts/bench.sh; else cargo bench --locked --workspace; fi
+
+openapi: ## Write openapi.json and docs/problems.md from the code
+	@cargo build --locked --quiet --bin oms
+	@target/debug/oms openapi > openapi.json
+	@target/debug/oms openapi --problems > docs/problems.md
+
+generate: openapi ## Write everything that is printed by the code
+	@target/debug/oms config --env > .env.example
+	@target/debug/oms config --markdown > docs/configuration.md
+
+schema: ## Write every module's schema.rs from the migrations (needs the diesel CLI)
+	@scripts/need.sh postgres
+	@cargo build --locked --quiet --bin oms
+	@scripts/with-postgres.sh scripts/schema.sh
+
+coverage: ## Line coverage of src and modules (needs cargo-tarpaulin)
+	@scripts/need.sh postgres redis jq
+	cargo tarpaulin --locked --workspace --engine llvm --skip-clean --target-dir target/coverage --include-files 'src/*' 'modules/*'

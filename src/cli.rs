@@ -1,0 +1,69 @@
+//! The command line: one file per command. Errors end here, as text for people.
+
+mod config;
+mod migrate;
+mod openapi;
+mod serve;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Order management on PostgreSQL: accounts, catalog, orders and payments in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "oms",
+    version,
+    after_help = "New here? `oms dev` starts everything with a database of its own and nothing to configure."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Worker(worker::Args),
+    Migrate(migrate::Args),
+    Openapi(openapi::Args),
+    Config(config::Args),
+}
+
+impl Command {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(args) => serve::run(args).await,
+            Self::Worker(args) => worker::run(args).await,
+            Self::Migrate(args) => migrate::run(args).await,
+            Self::Openapi(args) => openapi::run(&args),
+            Self::Config(args) => Ok(config::run(&args)),
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let Some(command) = Cli::parse().command else {
+        // Without a command there is nothing to do but to say what there is.
+        return if Cli::command().print_help().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(command.run());
+    // What is still running after a graceful stop (a stalled connection) must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `oms serve`: the API, with the job workers in the same process.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::worker;
+use crate::{
+    config::{Config, Needs},
+    http::{self, shutdown::Shutdown},
+    migrations, telemetry,
+    wiring::Wiring,
+};
+
+/// Serve the API and work the job queues
+#[derive(Debug, Parser)]
+pub struct Args {
+    /// Leave the job workers to `oms worker`
+    #[arg(long, conflicts_with = "worker")]
+    no_worker: bool,
+    /// Only the job workers, no API: the same as `oms worker`
+    #[arg(long)]
+    worker: bool,
+    /// Apply pending migrations first
+    #[arg(long)]
+    migrate: bool,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = Config::load(Needs::Everything)?;
+    telemetry::init(&config);
+    if args.migrate {
+        for name in migrations::apply(config.database_url.expose()).await? {
+            tracing::info!(migration = %name, "applied");
+        }
+    }
+    require_current_schema(&config).await?;
+    if args.worker {
+        return worker::work(config).await;
+    }
+    let wiring = Wiring::new(config);
+    let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
+    let server = http::bind(&wiring, shutdown.clone()).await?;
+    let workers = async {
+        if !args.no_worker {
+            crate::worker::run(&wiring, shutdown.clone()).await;
+        }
+    };
+    tokio::join!(server.run(), workers);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a database whose schema does not fit this binary, in one line with the remedy.
+pub(super) async fn require_current_schema(config: &Config) -> anyhow::Result<()> {
+    match migrations::status(config.database_url.expose()).await?.refusal() {
+        Some(refusal) => anyhow::bail!(refusal),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,32 @@
+//! `oms worker`: only the job workers.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::serve::require_current_schema;
+use crate::{
+    config::{Config, Needs},
+    http::shutdown::Shutdown,
+    telemetry,
+    wiring::Wiring,
+};
+
+/// Work the job queues, without the API
+#[derive(Debug, Parser)]
+pub struct Args {}
+
+/// Works until SIGTERM or SIGINT.
+pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    let config = Config::load(Needs::Everything)?;
+    telemetry::init(&config);
+    require_current_schema(&config).await?;
+    work(config).await
+}
+
+/// Works with a configuration that has been read.
+pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signal(std::time::Duration::ZERO)?;
+    crate::worker::run(&Wiring::new(config), shutdown).await;
+    Ok(ExitCode::SUCCESS)
+}

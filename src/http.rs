@@ -1,0 +1,70 @@
+//! The HTTP server: its own accept loop, and around the routes an edge that every request passes.
+//!
+//! The edge gives a request its id, its limits and its deadline, and makes sure that whatever happens behind it is
+//! answered as a problem (RFC 9457) with our headers.
+
+mod access_log;
+mod body_limit;
+mod connection;
+mod cors;
+mod edge;
+mod field_errors;
+mod headers;
+mod health;
+pub mod panics;
+pub mod problems;
+mod request_id;
+mod routes;
+mod server;
+pub mod shutdown;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use poem::{EndpointExt, Route, endpoint::BoxEndpoint, get};
+use serde_json::Value;
+
+pub use edge::{Edge, Limits};
+pub use routes::Routes;
+pub use server::{Server, ServerError};
+pub use shutdown::Shutdown;
+
+use crate::{openapi, wiring::Wiring};
+
+/// The whole application: every route, behind the edge.
+///
+/// # Errors
+/// When the API document cannot be made.
+pub fn app(
+    wiring: &Wiring,
+    shutdown: Shutdown,
+) -> Result<BoxEndpoint<'static, poem::Response>, openapi::DocumentError> {
+    let document = openapi::document(wiring)?;
+    let mut routes = Routes::from_document(document.value());
+    for path in ["/", "/healthz", "/readyz", "/openapi.json", "/docs", "/redoc", "/problems", "/problems/{code}"] {
+        routes.add_page(path);
+    }
+    let description: Arc<Value> = Arc::new(document.value().clone());
+    let site = Route::new()
+        .at("/", get(site::home()))
+        .at("/healthz", get(health::alive()))
+        .at("/readyz", get(health::ready(wiring, shutdown)))
+        .at("/openapi.json", get(site::json(document.compact()?)))
+        .at("/docs", get(site::page(document.swagger_ui()?, site::Scripts::Inline)))
+        .at("/redoc", get(site::page(document.redoc()?, site::Scripts::Inline)))
+        .at("/problems", get(site::problems()))
+        .at("/problems/:code", get(site::problem()))
+        .nest("/v1", openapi::service(wiring));
+    Ok(Edge::new(site, routes, wiring.config.cors_origins.clone(), Limits::default()).describing(description).boxed())
+}
+
+/// Opens the configured port and puts the application behind it.
+///
+/// # Errors
+/// When the port is taken or the API document cannot be made.
+pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
+    let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
+    Server::bind(wiring.config.listen, wiring.config.max_connections, app, shutdown).await
+}

@@ -1,0 +1,178 @@
+//! What every request passes on its way in, and every answer on its way out.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use kernel::{Problem, problem::INTERNAL, request};
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{HeaderValue, Method, StatusCode, header},
+};
+use serde_json::Value;
+
+use super::{
+    access_log, body_limit,
+    body_limit::Progress,
+    cors::Cors,
+    headers, panics, problems,
+    problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, URI_TOO_LONG},
+    request_id,
+    routes::{Entry, Routes},
+};
+
+/// What a request may weigh and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body: u64,
+    /// Bytes of a body that brings a file: 10 MiB and its wrapping.
+    pub upload: u64,
+    /// Time for a request, its body included.
+    pub deadline: Duration,
+    /// Time for a request that brings a file.
+    pub upload_deadline: Duration,
+    /// Bytes of path and query.
+    pub uri: usize,
+    /// Bytes of all header names and values.
+    pub headers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 256 * 1024,
+            upload: 10 * 1024 * 1024 + 64 * 1024,
+            deadline: Duration::from_secs(10),
+            upload_deadline: Duration::from_secs(30),
+            uri: 8 * 1024,
+            headers: 32 * 1024,
+        }
+    }
+}
+
+/// Routes with the edge around them.
+pub struct Edge<E> {
+    inner: E,
+    routes: Routes,
+    document: Arc<Value>,
+    cors: Cors,
+    limits: Limits,
+}
+
+impl<E: Endpoint<Output = Response>> Edge<E> {
+    /// Puts the edge around `inner`, whose paths are `routes`. Pages of `cors_origins` may call it from a browser.
+    pub fn new(inner: E, routes: Routes, cors_origins: Vec<String>, limits: Limits) -> Self {
+        Self { inner, routes, document: Arc::new(Value::Null), cors: Cors::new(cors_origins), limits }
+    }
+
+    /// Says which document describes the routes; refused bodies are compared with it, so that every wrong field is named.
+    #[must_use]
+    pub fn describing(mut self, document: Arc<Value>) -> Self {
+        self.document = document;
+        self
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let entry = self.routes.find(&path);
+        let origin = self.cors.origin(request.headers());
+        let is_preflight =
+            method == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let mut response = if method == Method::OPTIONS {
+            options(entry)
+        } else {
+            self.limited(request, entry).await.unwrap_or_else(IntoResponse::into_response)
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            problems::allow(&mut response, entry);
+        }
+        headers::apply(&mut response, path.starts_with("/v1/"));
+        self.cors.apply(&mut response, origin, is_preflight);
+        let route = entry.map_or("unknown", |entry| entry.template.as_str());
+        access_log::write(&method, route, response.status(), started.elapsed());
+        response
+    }
+
+    /// Runs the request within its limits.
+    async fn limited(&self, mut request: Request, entry: Option<&Entry>) -> Result<Response, Problem> {
+        let Limits { uri, headers, .. } = self.limits;
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > uri {
+            return Err(URI_TOO_LONG.problem(format!("Path and query may have {uri} bytes together.")));
+        }
+        if request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > headers {
+            return Err(HEADERS_TOO_LARGE.problem(format!("All headers may have {headers} bytes together.")));
+        }
+        let method = request.method().clone();
+        let takes_file = entry.is_some_and(|entry| entry.takes_file(&method));
+        let (limit, deadline) = if takes_file {
+            (self.limits.upload, self.limits.upload_deadline)
+        } else {
+            (self.limits.body, self.limits.deadline)
+        };
+        let too_large = || PAYLOAD_TOO_LARGE.problem(format!("The body of this request may have {limit} bytes."));
+        if body_limit::declares_too_much(&request, limit) {
+            return Err(too_large());
+        }
+        let schema = entry.and_then(|entry| entry.body_schema(&method));
+        let progress = body_limit::watch(&mut request, limit, schema.is_some());
+        let outcome = tokio::time::timeout(deadline, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await;
+        if progress.is_too_large() {
+            return Err(too_large());
+        }
+        match outcome {
+            Ok(Ok(Ok(response))) => Ok(problems::checked(response)),
+            Ok(Ok(Err(error))) => {
+                let described = schema.map(|schema| (schema, self.document.as_ref()));
+                Ok(problems::explain(error, &progress, entry, described))
+            }
+            Ok(Err(_panic)) => {
+                panics::count();
+                Err(INTERNAL.problem("We have logged it. If it stays, tell us the request id."))
+            }
+            Err(_elapsed) => Err(out_of_time(&progress, deadline)),
+        }
+    }
+}
+
+fn out_of_time(progress: &Progress, deadline: Duration) -> Problem {
+    let seconds = deadline.as_secs();
+    if progress.is_unfinished() {
+        REQUEST_TIMEOUT.problem(format!("The body was not complete after {seconds} seconds."))
+    } else {
+        tracing::warn!(deadline_s = seconds, "request ran out of time");
+        DEADLINE_EXCEEDED.problem(format!(
+            "There is no answer after {seconds} seconds, and the outcome is not known. Send the same request again; with the same Idempotency-Key it has its effect once."
+        ))
+    }
+}
+
+fn options(entry: Option<&Entry>) -> Response {
+    match entry {
+        None => problems::no_route().into_response(),
+        Some(entry) => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            if let Ok(allow) = HeaderValue::from_str(&entry.allow()) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            response
+        }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let context = request_id::context(&request);
+        let mut response = request::scope(context.clone(), self.answer(request)).await;
+        request_id::echo(&mut response, &context);
+        Ok(response)
+    }
+}

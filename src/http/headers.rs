@@ -1,0 +1,27 @@
+//! The headers that every answer carries.
+
+use poem::{
+    Response,
+    http::{
+        HeaderValue,
+        header::{self, HeaderName},
+    },
+};
+
+/// What a browser may do with an answer that is not meant to be a page: nothing.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+fn set_default(response: &mut Response, name: HeaderName, value: &'static str) {
+    response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+/// Adds what is missing. Answers of the API are not stored anywhere unless they say otherwise.
+pub(super) fn apply(response: &mut Response, is_api: bool) {
+    set_default(response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_default(response, header::REFERRER_POLICY, "no-referrer");
+    set_default(response, header::X_FRAME_OPTIONS, "DENY");
+    set_default(response, header::CONTENT_SECURITY_POLICY, NOTHING);
+    if is_api || response.status().as_u16() >= 400 {
+        set_default(response, header::CACHE_CONTROL, "no-store");
+    }
+}

@@ -1,0 +1,125 @@
+//! The accept loop: bounded connections, no Nagle, and a graceful end.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use poem::{Response, endpoint::BoxEndpoint};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+
+use super::{connection, shutdown::Shutdown};
+use crate::openapi::DocumentError;
+
+/// How long requests that are running may take to finish after the port is closed.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The port cannot be opened.
+    #[error("cannot listen on {address} (OMS_LISTEN)")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The API cannot be described, so it is not served either.
+    #[error("the API document cannot be made")]
+    Document(#[source] DocumentError),
+}
+
+/// An open port with the application behind it.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<BoxEndpoint<'static, Response>>,
+    connections: usize,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    /// Opens the port.
+    ///
+    /// # Errors
+    /// When it is taken or not ours to open.
+    pub async fn bind(
+        address: SocketAddr,
+        max_connections: usize,
+        app: BoxEndpoint<'static, Response>,
+        shutdown: Shutdown,
+    ) -> Result<Self, ServerError> {
+        let wrong = |source| ServerError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+        let address = listener.local_addr().map_err(wrong)?;
+        Ok(Self { listener, address, app: Arc::new(app), connections: max_connections.min(files_left()), shutdown })
+    }
+
+    /// Where it listens; tells the port when it was opened as port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until shutdown; then finishes the requests that are running, for 20 seconds at most.
+    pub async fn run(self) {
+        let permits = Arc::new(Semaphore::new(self.connections));
+        let mut stopping = self.shutdown.clone();
+        tracing::info!(address = %self.address, "listening");
+        loop {
+            let accepted = tokio::select! {
+                () = stopping.stopping() => break,
+                accepted = accept(&self.listener, &permits) => accepted,
+            };
+            let Some((stream, peer, permit)) = accepted else { break };
+            let (app, local, shutdown) = (self.app.clone(), self.address, self.shutdown.clone());
+            tokio::spawn(async move {
+                connection::serve(stream, local, peer, app, shutdown).await;
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        let all = u32::try_from(self.connections).unwrap_or(u32::MAX);
+        match timeout(DRAIN, permits.acquire_many(all)).await {
+            Ok(_) => tracing::info!("server stopped"),
+            Err(_elapsed) => tracing::warn!("server stopped with requests still running"),
+        }
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, once there is room for one. `None` cannot happen: the semaphore is never closed.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
+    let permit = permits.clone().acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Answers are small and written at once; waiting for more bytes only delays them.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY not set");
+                }
+                return Some((stream, peer, permit));
+            }
+            // Aborted handshakes are the peer's affair; when files have run out, waiting is all there is to do.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+/// How many connections the limit on open files leaves room for, keeping some for the database and for files.
+fn files_left() -> usize {
+    const KEPT: usize = 128;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|soft| soft.parse::<usize>().ok());
+    soft.map_or(usize::MAX, |soft| soft.saturating_sub(KEPT).max(16)).min(Semaphore::MAX_PERMITS).min(1_000_000)
+}

@@ -1,0 +1,121 @@
+//! The API of all modules as one service, and the document that describes exactly what it does.
+
+mod harden;
+
+use poem::{EndpointExt, Route, endpoint::BoxEndpoint};
+use poem_openapi::{LicenseObject, OpenApiService};
+use serde_json::Value;
+
+use crate::wiring::Wiring;
+
+const TITLE: &str = "OMS";
+const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n\n\
+    Log in, send the access token as `Authorization: Bearer …`. Amounts are integers in minor units with a currency. Lists \
+    answer `data` and `next_cursor`; send that back as `cursor` for the next page. Send an `Idempotency-Key` with every request \
+    that creates or moves something, and repeat the request with the same key when you get no answer. Every refusal is \
+    `application/problem+json` with a stable `code`; see `/problems`.";
+
+/// The Apis of all modules, in the order in which they are documented.
+type Apis = ();
+
+fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
+    OpenApiService::new((), TITLE, crate::VERSION)
+        .description(ABOUT)
+        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+        .server("/")
+        .url_prefix("/v1")
+}
+
+/// Everything under `/v1`, with what its handlers look up in a request.
+pub fn service(wiring: &Wiring) -> BoxEndpoint<'static, poem::Response> {
+    Route::new().nest("/", openapi(wiring)).boxed()
+}
+
+/// Why the document cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It is not JSON.
+    #[error("the API document is not JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The API document.
+pub struct Document(Value);
+
+/// Describes the API as it is.
+///
+/// # Errors
+/// When poem-openapi writes something that is not JSON.
+pub fn document(wiring: &Wiring) -> Result<Document, DocumentError> {
+    let mut document = serde_json::from_str(&openapi(wiring).spec())?;
+    harden::harden(&mut document);
+    Ok(Document(document))
+}
+
+impl Document {
+    /// The document.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// The document as it is served.
+    ///
+    /// # Errors
+    /// Never with a document of ours.
+    pub fn compact(&self) -> Result<String, DocumentError> {
+        Ok(serde_json::to_string(&self.0)?)
+    }
+
+    /// The document as it is committed.
+    ///
+    /// # Errors
+    /// Never with a document of ours.
+    pub fn pretty(&self) -> Result<String, DocumentError> {
+        Ok(serde_json::to_string_pretty(&self.0)?)
+    }
+
+    /// Swagger UI with this document; loads nothing from elsewhere.
+    ///
+    /// # Errors
+    /// Never with a document of ours.
+    pub fn swagger_ui(&self) -> Result<String, DocumentError> {
+        let reader = reader();
+        let page = self.put_into(&reader.swagger_ui_html(), &reader.spec())?;
+        Ok(format!("<!DOCTYPE html>{}", page.replace("<title>Swagger UI</title>", "<title>OMS API</title>")))
+    }
+
+    /// ReDoc with this document; loads nothing from elsewhere.
+    ///
+    /// # Errors
+    /// Never with a document of ours.
+    pub fn redoc(&self) -> Result<String, DocumentError> {
+        let reader = reader();
+        let page = self.put_into(&reader.redoc_html(), &reader.spec())?;
+        let fonts = "<link href=\"https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700\" rel=\"stylesheet\">";
+        let logo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+        let nothing = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+        Ok(page
+            .replace(fonts, "")
+            .replace(logo, nothing)
+            .replace("<title>Redoc</title>", "<title>OMS API</title>")
+            .trim_start()
+            .to_owned())
+    }
+
+    /// The page of a reader that was made for the document `empty`, with this one in its place.
+    fn put_into(&self, page: &str, empty: &str) -> Result<String, DocumentError> {
+        // '<' is written as an escape, so that no text in the document can end the script it stands in.
+        let document = self.compact()?.replace('<', "\\u003c");
+        Ok(page.replacen(&format!("let spec = {empty}"), &format!("let spec = {document}"), 1))
+    }
+}
+
+/// A service without operations, for its pages.
+fn reader() -> OpenApiService<(), ()> {
+    OpenApiService::new((), "", "")
+}
+
+#[cfg(test)]
+pub(crate) fn harden_for_tests(document: &mut Value) {
+    harden::harden(document);
+}

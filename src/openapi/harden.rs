@@ -1,0 +1,206 @@
+//! Makes the document say what the server does, where poem-openapi leaves it open.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// Applies every correction.
+pub(super) fn harden(document: &mut Value) {
+    strip_charsets(document);
+    let requests = schemas_of_requests(document);
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        for (name, schema) in schemas.iter_mut() {
+            if requests.contains(name) {
+                close(schema);
+                accept_null(schema);
+            }
+        }
+    }
+    bound_unsigned(document);
+    for_each_operation(document, |path, operation| {
+        one_bearer(operation);
+        framework_answers(path, operation);
+    });
+    one_scheme(document);
+    if let Some(root) = document.as_object_mut() {
+        root.insert("openapi".to_owned(), json!("3.0.3"));
+    }
+}
+
+fn for_each_operation(document: &mut Value, mut change: impl FnMut(&str, &mut Map<String, Value>)) {
+    for (path, item) in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut().filter(|_| METHODS.contains(&method.as_str())) {
+                change(path, operation);
+            }
+        }
+    }
+}
+
+/// A media type is compared without its parameters.
+fn strip_charsets(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Object(content)) = map.get_mut("content") {
+                let old = std::mem::take(content);
+                for (kind, media) in old {
+                    content.insert(kind.trim_end_matches("; charset=utf-8").to_owned(), media);
+                }
+            }
+            map.values_mut().for_each(strip_charsets);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_charsets),
+        _ => {}
+    }
+}
+
+/// The names of all schemas that can be reached from a request body.
+fn schemas_of_requests(document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&Value> = Vec::new();
+    for item in document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values) {
+        open.extend(
+            item.as_object().into_iter().flat_map(Map::values).filter_map(|operation| operation.get("requestBody")),
+        );
+    }
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(map) => {
+                if let Some(name) = map.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next())
+                    && found.insert(name.to_owned())
+                {
+                    open.extend(document.pointer(&format!("/components/schemas/{name}")));
+                }
+                open.extend(map.values());
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Requests refuse fields that they do not know.
+fn close(schema: &mut Value) {
+    if let Some(schema) = schema.as_object_mut()
+        && schema.get("type") == Some(&json!("object"))
+        && schema.contains_key("properties")
+    {
+        schema.entry("additionalProperties").or_insert(json!(false));
+    }
+}
+
+/// What a request may leave out it may also send as null. (Responses leave out what they do not have.)
+fn accept_null(schema: &mut Value) {
+    let required: Vec<String> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
+    for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        // A field with a default is not an Option: it may be left out, and null is refused.
+        if required.contains(name) || property.get("default").is_some() {
+            continue;
+        }
+        if property.get("$ref").is_some() {
+            *property = json!({ "allOf": [property.take()], "nullable": true });
+        } else if let Some(property) = property.as_object_mut() {
+            property.insert("nullable".to_owned(), json!(true));
+            if let Some(options) = property.get_mut("enum").and_then(Value::as_array_mut) {
+                options.push(Value::Null);
+            }
+        }
+    }
+}
+
+/// Unsigned formats carry their bounds.
+fn bound_unsigned(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let maximum = match map.get("format").and_then(Value::as_str) {
+                Some("uint8") => Some(u64::from(u8::MAX)),
+                Some("uint16") => Some(u64::from(u16::MAX)),
+                Some("uint32") => Some(u64::from(u32::MAX)),
+                _ => None,
+            };
+            if let Some(maximum) = maximum {
+                map.entry("minimum").or_insert(json!(0));
+                map.entry("maximum").or_insert(json!(maximum));
+            }
+            map.values_mut().for_each(bound_unsigned);
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound_unsigned),
+        _ => {}
+    }
+}
+
+/// Roles are ours; to a client there is one kind of token. The role is kept as `x-role`.
+fn one_bearer(operation: &mut Map<String, Value>) {
+    let role = operation
+        .get("security")
+        .and_then(Value::as_array)
+        .and_then(|schemes| schemes.first())
+        .and_then(Value::as_object)
+        .and_then(|scheme| scheme.keys().next())
+        .cloned();
+    match role {
+        Some(role) => {
+            operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
+            operation.insert("x-role".to_owned(), json!(role));
+        }
+        None => {
+            operation.insert("security".to_owned(), json!([]));
+            // A login checks credentials that are in its body; what has no body checks none.
+            if !operation.contains_key("requestBody")
+                && let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut)
+            {
+                responses.remove("401");
+            }
+        }
+    }
+}
+
+fn one_scheme(document: &mut Value) {
+    let Some(root) = document.as_object_mut() else { return };
+    let components = root.entry("components").or_insert(json!({}));
+    if let Some(components) = components.as_object_mut() {
+        components.insert(
+            "securitySchemes".to_owned(),
+            json!({ "bearer": {
+                "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                "description": "The access token of a login. What an operation demands of its owner is its `x-role`.",
+            } }),
+        );
+    }
+}
+
+/// What the edge of the server answers before an operation is asked.
+fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
+    let has_body = operation.contains_key("requestBody");
+    let has_input = has_body
+        || path.contains('{')
+        || operation.get("parameters").and_then(Value::as_array).is_some_and(|parameters| !parameters.is_empty());
+    let mut answers = vec![
+        ("500", "Something went wrong on our side"),
+        ("503", "Too busy, or the database is away; try again in a moment"),
+    ];
+    if has_input {
+        answers.push(("400", "The request is not valid"));
+    }
+    if has_body {
+        answers.push(("413", "The body is too large"));
+        answers.push(("415", "The operation does not take this type of body"));
+    }
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    for (status, about) in answers {
+        responses.entry(status).or_insert_with(|| {
+            json!({
+                "description": about,
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            })
+        });
+    }
+    responses.sort_keys();
+}

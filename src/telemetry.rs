@@ -1,0 +1,170 @@
+//! Logs: one JSON object a line on standard output, or lines for people on a terminal.
+//!
+//! Every line has `timestamp level target message service version` and, while a request or a job is being worked on,
+//! `request_id` and `trace_id`. Fields of the event stand beside them.
+
+use std::{collections::BTreeMap, fmt, io::IsTerminal};
+
+use kernel::{Clock, SystemClock, request};
+use serde_json::{Value, json};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use crate::{
+    VERSION,
+    config::{Config, LogFormat},
+};
+
+/// Starts logging for a process that serves: to standard output, in the configured format.
+pub fn init(config: &Config) {
+    let json = match config.log_format {
+        LogFormat::Json => true,
+        LogFormat::Pretty => false,
+        LogFormat::Auto => !std::io::stdout().is_terminal(),
+    };
+    let filter = EnvFilter::new(&config.log);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    // A second call (tests, `oms dev` starting several parts) changes nothing.
+    if json {
+        let _first = builder.event_format(JsonLines).try_init();
+    } else {
+        let _first = builder.with_target(false).try_init();
+    }
+    std::panic::set_hook(Box::new(|info| {
+        let location = info.location().map(ToString::to_string);
+        let payload = info.payload();
+        let message = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(location, panic = message, "panicked");
+    }));
+    for name in &config.unknown {
+        tracing::warn!(setting = %name, "this setting means nothing to oms; is it misspelt?");
+    }
+}
+
+/// Starts logging for a command that does one thing: warnings only, to standard error.
+pub fn init_quiet() {
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("warn"));
+    let _first = builder.with_writer(std::io::stderr).with_target(false).without_time().try_init();
+}
+
+/// Writes an event as one line of JSON.
+struct JsonLines;
+
+#[derive(Default)]
+struct Fields(BTreeMap<&'static str, Value>);
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name(), json!(value));
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name(), json!(value));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name(), json!(value));
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name(), json!(value));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), json!(value));
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), json!(format!("{value:?}")));
+    }
+}
+
+/// The trace id in a W3C `traceparent`.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1).filter(|id| id.len() == 32)
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let message = fields.0.remove("message").unwrap_or(Value::Null);
+        let request = request::current();
+        let trace = request.traceparent.as_deref().and_then(trace_id).map(str::to_owned);
+        let now = SystemClock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let head = [
+            ("timestamp", Some(json!(now))),
+            ("level", Some(json!(event.metadata().level().as_str()))),
+            ("target", Some(json!(event.metadata().target()))),
+            ("message", Some(message)),
+            ("service", Some(json!("oms"))),
+            ("version", Some(json!(VERSION))),
+            ("request_id", request.request_id.map(Value::String)),
+            ("trace_id", trace.map(Value::String)),
+        ];
+        for (position, (name, value)) in
+            head.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).enumerate()
+        {
+            fields.0.remove(name);
+            write!(writer, "{}\"{name}\":{value}", if position == 0 { '{' } else { ',' })?;
+        }
+        for (name, value) in fields.0 {
+            // Names are identifiers of ours.
+            write!(writer, ",\"{name}\":{value}")?;
+        }
+        writeln!(writer, "}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_is_one_json_object_with_the_request_id() {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt().event_format(JsonLines).with_writer(move || writer.clone()).finish();
+        let context = request::Context {
+            request_id: Some("req-1".to_owned()),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        };
+        let guard = tracing::subscriber::set_default(subscriber);
+        request::scope(context, async { tracing::info!(order.id = 7, "placed\nan order") }).await;
+        drop(guard);
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["message"], "placed\nan order");
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["request_id"], "req-1");
+        assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(line["order.id"], 7);
+        assert_eq!(line["service"], "oms");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+}
