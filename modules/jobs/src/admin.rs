@@ -172,7 +172,7 @@ pub async fn retry(conn: &mut PgConn, id: i64) -> Result<JobView, JobsError> {
 pub async fn cancel(conn: &mut PgConn, id: i64) -> Result<JobView, JobsError> {
     let waiting = [State::New, State::Retried].map(State::as_str);
     let row = diesel::update(jobs::table.find(id).filter(jobs::state.eq_any(waiting)))
-        .set((jobs::state.eq(State::Cancelled.as_str()), jobs::finished_at.eq(now.nullable())))
+        .set((jobs::state.eq(State::Cancelled.as_str()), jobs::finished_at.eq(now.into_sql::<st::Timestamptz>().nullable())))
         .returning(JobRow::as_returning())
         .get_result(conn)
         .await

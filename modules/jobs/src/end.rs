@@ -43,7 +43,7 @@ pub(crate) struct Ending {
     attempt: i16,
     lease: Uuid,
     verdict: Verdict,
-    /// Dropped when the verdict is written.
+    /// Told, or dropped, when the verdict has been dealt with.
     written: oneshot::Sender<()>,
 }
 
@@ -56,7 +56,7 @@ impl Ending {
             let lease = job.token.as_uuid();
             let ending = Self { id: job.id, attempt: job.attempt, lease, verdict, written };
             if shared.endings.send(ending).is_ok() {
-                // Nothing is ever sent: the channel closes when the ending has been dealt with.
+                // An error means that the engine is over.
                 let _ = wait.await;
             }
         }
@@ -99,7 +99,10 @@ pub(crate) async fn write_down(shared: Arc<Shared>, mut endings: mpsc::Unbounded
             match write(&shared, batch.get(..part).unwrap_or_default()).await {
                 Ok(()) => {
                     outage.over();
-                    drop(batch.drain(..part));
+                    for ending in batch.drain(..part) {
+                        // Nobody waits for the ending of a worker that was dropped.
+                        let _ = ending.written.send(());
+                    }
                 }
                 Err(failure) => {
                     if failure.is_refusal() && part > 1 {

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::{JobsError, announcer::announcements, outage::Outage, sql::CHANNEL};
+use crate::{JobsError, announcer::announcements, outage::Outage, shared::Failure, sql::CHANNEL};
 
 /// At most a hundred NOTIFYs a second: each takes a lock that all of PostgreSQL shares.
 const DEBOUNCE: Duration = Duration::from_millis(10);
@@ -58,18 +58,11 @@ async fn exchange<F: Fn()>(url: String, heard: Option<F>) {
                 }
                 converse(&mut conn, backend, &mut announcements, heard.as_ref()).await
             }
-            Ok(Err(error)) => Failure::Broken(error),
+            Ok(Err(error)) => Failure::Said(error),
             Err(_elapsed) => Failure::Silent,
         };
         sleep(outage.failed(&failure)).await;
     }
-}
-
-/// Why a conversation with the database has ended.
-#[derive(Debug)]
-enum Failure {
-    Broken(JobsError),
-    Silent,
 }
 
 enum Event {
@@ -132,7 +125,7 @@ async fn converse<F: Fn()>(
         // Never dropped half-way but for a connection that is lost anyway.
         match timeout(PATIENCE, conn.batch_execute(&statement)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Failure::Broken(error.into()),
+            Ok(Err(error)) => return Failure::Said(error.into()),
             Err(_elapsed) => return Failure::Silent,
         }
     }
