@@ -1,0 +1,12 @@
+//! The queue engine against a real PostgreSQL.
+
+mod admin;
+mod crash;
+mod failing;
+mod once;
+mod outage;
+mod periodic;
+mod starving;
+mod stopping;
+mod support;
+mod waking;
