@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod jobs;
+pub mod mail;
+pub mod mailcatcher;
 pub mod migrations;
 pub mod openapi;
 pub mod problems;
