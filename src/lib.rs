@@ -12,6 +12,7 @@ pub mod mailcatcher;
 pub mod migrations;
 pub mod openapi;
 pub mod problems;
+pub mod seed;
 pub mod telemetry;
 pub mod wiring;
 pub mod worker;
