@@ -69,16 +69,13 @@ const KEYS: &str = "keys.json";
 impl Home {
     pub(super) fn claim(path: &Path) -> anyhow::Result<Claim> {
         let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
-        create(&path).with_context(|| {
-            format!("cannot create {}; choose another directory with --data-dir", path.display())
-        })?;
+        create(&path)
+            .with_context(|| format!("cannot create {}; choose another directory with --data-dir", path.display()))?;
         let lock_path = path.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .with_context(|| format!("cannot write to {}; choose another directory with --data-dir", path.display()))?;
+        let lock =
+            File::options().create(true).truncate(false).write(true).open(&lock_path).with_context(|| {
+                format!("cannot write to {}; choose another directory with --data-dir", path.display())
+            })?;
         match lock.try_lock() {
             Ok(()) => {
                 let home = Self { path, _lock: lock };
@@ -108,7 +105,8 @@ impl Home {
     pub(super) fn keys(&self) -> anyhow::Result<Keys> {
         let path = self.path.join(KEYS);
         if path.exists() {
-            return read(&path).with_context(|| format!("{} cannot be read; delete it to have new keys made", path.display()));
+            return read(&path)
+                .with_context(|| format!("{} cannot be read; delete it to have new keys made", path.display()));
         }
         let keys = Keys::make();
         self.write(KEYS, &keys)?;
