@@ -4,8 +4,9 @@ use kernel::job::Registry;
 
 use crate::wiring::Wiring;
 
-/// All jobs and schedules. A name is never reused; a retired one stays until its rows are gone.
-pub fn registry(_wiring: &Wiring) -> Registry {
-    // One line for each module: let registry = accounts::register(registry, deps);
-    Registry::new()
+/// All jobs and schedules of `oms worker`. A name is never reused; a retired one stays until its rows are gone.
+pub fn registry(wiring: &Wiring) -> Registry {
+    let registry = accounts::register(Registry::new(), &wiring.work.accounts);
+    let registry = catalog::register(registry, &wiring.work.catalog);
+    orders::register(registry, &wiring.work.orders)
 }

@@ -6,7 +6,7 @@ use poem::{EndpointExt, Route, endpoint::BoxEndpoint};
 use poem_openapi::{LicenseObject, OpenApiService};
 use serde_json::Value;
 
-use crate::wiring::Wiring;
+use crate::wiring::{Modules, Wiring};
 
 const TITLE: &str = "OMS";
 const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n\n\
@@ -16,10 +16,12 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = ();
+type Apis = (accounts::AuthApi, accounts::MeApi, orders::Api, payments::Api);
 
-fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    OpenApiService::new((), TITLE, crate::VERSION)
+fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
+    let Modules { accounts, orders, payments, .. } = wiring.api.clone();
+    let apis = (accounts::AuthApi::new(accounts.clone()), accounts::MeApi::new(accounts), orders::Api::new(orders), payments);
+    OpenApiService::new(apis, TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .server("/")
@@ -28,7 +30,7 @@ fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
 
 /// Everything under `/v1`, with what its handlers look up in a request.
 pub fn service(wiring: &Wiring) -> BoxEndpoint<'static, poem::Response> {
-    Route::new().nest("/", openapi(wiring)).boxed()
+    Route::new().nest("/", openapi(wiring)).data(wiring.api.verifier.clone()).boxed()
 }
 
 /// Why the document cannot be made.
