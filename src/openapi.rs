@@ -16,10 +16,10 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = ();
+type Apis = payments::Api;
 
-fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    OpenApiService::new((), TITLE, crate::VERSION)
+fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
+    OpenApiService::new(wiring.payments_api(), TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .server("/")

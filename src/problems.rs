@@ -6,7 +6,7 @@ use kernel::Kind;
 pub fn kinds() -> Vec<Kind> {
     let mut kinds = kernel::problem::kinds();
     kinds.extend(crate::http::problems::KINDS);
-    // One line for each module: kinds.extend(accounts::problems());
+    kinds.extend(payments::problems());
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup();
     kinds

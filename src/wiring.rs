@@ -3,8 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use kernel::{Pool, SharedClock, SystemClock, db, db::PoolSettings};
+use payments::{SecretError, SigningSecret, SigningSecrets, WebhookGateway};
 
 use crate::config::{Config, ConfigError, Environment, Needs};
+
+/// Why the parts of a process cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The configuration is not complete.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A webhook secret that nothing can be signed with.
+    #[error("OMS_WEBHOOK_SECRETS cannot be used")]
+    WebhookSecret(#[source] SecretError),
+}
+
+/// The name of the mock gateway, as in the path of its webhooks.
+pub const GATEWAY: &str = "mock";
 
 /// The parts of a process. Cheap to clone.
 #[derive(Clone)]
@@ -21,20 +36,31 @@ pub struct Wiring {
     pub machinery_pool: Pool,
     /// One connection for readiness, so that it can be asked while everything else is busy.
     pub health_pool: Pool,
+    /// What the gateway's webhooks are verified with; the first one signs at the mock gateway.
+    pub webhook_secrets: SigningSecrets,
 }
 
 impl Wiring {
     /// Builds the parts. Nothing connects yet.
-    pub fn new(config: Config) -> Self {
+    ///
+    /// # Errors
+    /// When a part refuses what it is configured with.
+    pub fn new(config: Config) -> Result<Self, WiringError> {
         Self::with_clock(config, Arc::new(SystemClock))
     }
 
     /// Builds the parts around a clock of one's own.
-    pub fn with_clock(config: Config, clock: SharedClock) -> Self {
+    ///
+    /// # Errors
+    /// When a part refuses what it is configured with.
+    pub fn with_clock(config: Config, clock: SharedClock) -> Result<Self, WiringError> {
         let url = config.database_url.expose();
         let workers = config.workers_urgent.saturating_add(config.workers_bulk);
         let pool = |settings| db::pool(url, settings);
-        Self {
+        let secrets = config.webhook_secrets.iter().map(|secret| SigningSecret::parse(secret.expose()));
+        let webhook_secrets =
+            SigningSecrets::new(secrets.collect::<Result<_, _>>().map_err(WiringError::WebhookSecret)?);
+        Ok(Self {
             api_pool: pool(PoolSettings {
                 max_size: config.db_pool,
                 application_name: "oms api",
@@ -59,17 +85,24 @@ impl Wiring {
                 statement_timeout: Duration::from_secs(1),
                 ..PoolSettings::default()
             }),
+            webhook_secrets,
             clock,
             config: Arc::new(config),
-        }
+        })
+    }
+
+    /// The routes of payments.
+    pub fn payments_api(&self) -> payments::Api {
+        let gateway = WebhookGateway { name: GATEWAY.to_owned(), secrets: self.webhook_secrets.clone() };
+        payments::Api::new(self.api_pool.clone(), self.clock.clone(), vec![gateway])
     }
 
     /// Parts that are only good for describing the API: nothing is configured, nothing ever connects.
     ///
     /// # Errors
     /// Never with the built-in defaults; a test reads them all.
-    pub fn for_description() -> Result<Self, ConfigError> {
+    pub fn for_description() -> Result<Self, WiringError> {
         let environment = Environment::empty().with("DATABASE_URL", "postgres://127.0.0.1/none");
-        Ok(Self::new(Config::read(&environment, Needs::Nothing)?))
+        Self::new(Config::read(&environment, Needs::Nothing)?)
     }
 }

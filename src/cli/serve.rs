@@ -39,7 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.worker {
         return worker::work(config).await;
     }
-    let wiring = Wiring::new(config);
+    let wiring = Wiring::new(config)?;
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
     let server = http::bind(&wiring, shutdown.clone()).await?;
     let workers = async {
