@@ -1,6 +1,8 @@
 //! The command line: one file per command. Errors end here, as text for people.
 
 mod config;
+mod dev;
+mod mailcatcher;
 mod migrate;
 mod openapi;
 mod serve;
@@ -24,8 +26,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Args),
     Serve(serve::Args),
     Worker(worker::Args),
+    Mailcatcher(mailcatcher::Args),
     Migrate(migrate::Args),
     Openapi(openapi::Args),
     Config(config::Args),
@@ -34,6 +38,8 @@ enum Command {
 impl Command {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Dev(args) => dev::run(args).await,
+            Self::Mailcatcher(args) => mailcatcher::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use poem::{EndpointExt, Route, endpoint::BoxEndpoint, get};
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 pub use edge::{Edge, Limits};
 pub use routes::Routes;
@@ -67,4 +68,13 @@ pub fn app(
 pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
     Server::bind(wiring.config.listen, wiring.config.max_connections, app, shutdown).await
+}
+
+/// Puts the application behind a port that is open already.
+///
+/// # Errors
+/// When the API document cannot be made.
+pub fn serve_on(listener: TcpListener, wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
+    let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
+    Server::on(listener, wiring.config.max_connections, app, shutdown)
 }

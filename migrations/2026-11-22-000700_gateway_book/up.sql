@@ -4,11 +4,8 @@ CREATE SCHEMA gateway;
 CREATE TABLE gateway.payments (
     id              uuid        PRIMARY KEY,
     idempotency_key text        NOT NULL CONSTRAINT payments_idempotency_key UNIQUE CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-    fingerprint     bytea       NOT NULL CHECK (length(fingerprint) = 32),
     -- Opens the pay page; random, unlike the id.
     token           text        NOT NULL CONSTRAINT payments_token UNIQUE CHECK (length(token) = 43),
-    -- Goes with the page's form.
-    form_nonce      text        NOT NULL CHECK (length(form_nonce) = 43),
     amount_minor    bigint      NOT NULL CHECK (amount_minor > 0),
     currency        text        NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     reference       text        NOT NULL CHECK (length(reference) BETWEEN 1 AND 128),
@@ -31,7 +28,6 @@ CREATE TABLE gateway.refunds (
     id              uuid        PRIMARY KEY,
     payment_id      uuid        NOT NULL REFERENCES gateway.payments (id),
     idempotency_key text        NOT NULL CONSTRAINT refunds_idempotency_key UNIQUE CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-    fingerprint     bytea       NOT NULL CHECK (length(fingerprint) = 32),
     amount_minor    bigint      NOT NULL CHECK (amount_minor > 0),
     reference       text        NOT NULL CHECK (length(reference) BETWEEN 1 AND 128),
     status          text        NOT NULL CHECK (status IN ('succeeded', 'failed')),

@@ -52,9 +52,22 @@ impl Server {
         app: BoxEndpoint<'static, Response>,
         shutdown: Shutdown,
     ) -> Result<Self, ServerError> {
-        let wrong = |source| ServerError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(wrong)?;
-        let address = listener.local_addr().map_err(wrong)?;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Bind { address, source })?;
+        Self::on(listener, max_connections, app, shutdown)
+    }
+
+    /// Takes over a port that is open.
+    ///
+    /// # Errors
+    /// When it does not know its address.
+    pub fn on(
+        listener: TcpListener,
+        max_connections: usize,
+        app: BoxEndpoint<'static, Response>,
+        shutdown: Shutdown,
+    ) -> Result<Self, ServerError> {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = listener.local_addr().map_err(|source| ServerError::Bind { address: unknown, source })?;
         Ok(Self { listener, address, app: Arc::new(app), connections: max_connections.min(files_left()), shutdown })
     }
 

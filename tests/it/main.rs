@@ -1,1 +1,5 @@
 //! The integration tests: one binary, one link.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod dev;
+mod mail;

@@ -20,9 +20,7 @@ pub mod gateway {
         gateway.payments (id) {
             id -> Uuid,
             idempotency_key -> Text,
-            fingerprint -> Bytea,
             token -> Text,
-            form_nonce -> Text,
             amount_minor -> Int8,
             currency -> Text,
             reference -> Text,
@@ -44,7 +42,6 @@ pub mod gateway {
             id -> Uuid,
             payment_id -> Uuid,
             idempotency_key -> Text,
-            fingerprint -> Bytea,
             amount_minor -> Int8,
             reference -> Text,
             status -> Text,

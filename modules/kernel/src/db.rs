@@ -265,9 +265,27 @@ pub(crate) const PROBLEMS: &[Kind] = &[CONTENDED];
 /// }
 /// let rows: Vec<(VariantId, i32)> = LockStock { variants: &variants }.load(conn).await?;
 /// ```
-/// Use `Untyped` as the row type of a statement that returns nothing, and `execute` it.
+/// Use `Untyped` as the row type of a statement that returns nothing, and `execute` it. A statement without parameters is
+/// a unit struct: `ListStates.load(conn)`.
 #[macro_export]
 macro_rules! cached_sql {
+    ($(#[$meta:meta])* $name:ident () -> $row:ty, $sql:expr) => {
+        $(#[$meta])*
+        struct $name;
+        impl $crate::diesel::query_builder::QueryFragment<$crate::diesel::pg::Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: $crate::diesel::query_builder::AstPass<'_, 'b, $crate::diesel::pg::Pg>) -> $crate::diesel::QueryResult<()> {
+                out.push_sql($sql);
+                Ok(())
+            }
+        }
+        impl $crate::diesel::query_builder::QueryId for $name {
+            type QueryId = Self;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+        impl $crate::diesel::query_builder::Query for $name {
+            type SqlType = $row;
+        }
+    };
     ($(#[$meta:meta])* $name:ident ( $($field:ident : $sql_type:ty = $rust_type:ty),* $(,)? ) -> $row:ty, $sql:expr) => {
         $(#[$meta])*
         struct $name<'a> { $($field: &'a $rust_type,)* }

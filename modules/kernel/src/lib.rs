@@ -8,6 +8,7 @@ mod audit;
 mod caller;
 mod clock;
 mod cursor;
+pub mod database;
 pub mod db;
 mod id;
 pub mod idempotency;

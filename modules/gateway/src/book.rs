@@ -1,0 +1,82 @@
+//! The book, page by page: every payment with its refunds, for whoever wants to compare.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use kernel::{Cursor, PgConn};
+use serde::Serialize;
+
+use crate::{
+    payment::{PaymentId, PaymentStatus, RefundId, RefundStatus},
+    store,
+};
+
+/// A page of the book.
+#[derive(Debug, Serialize)]
+pub(crate) struct BookPage {
+    pub data: Vec<BookEntry>,
+    pub next_cursor: Option<String>,
+}
+
+/// A payment as the book shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct BookEntry {
+    pub id: PaymentId,
+    pub reference: String,
+    pub status: PaymentStatus,
+    pub amount: i64,
+    pub currency: &'static str,
+    pub captured: i64,
+    pub refunded: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub refunds: Vec<BookRefund>,
+}
+
+/// A refund as the book shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct BookRefund {
+    pub id: RefundId,
+    pub reference: String,
+    pub amount: i64,
+    pub status: RefundStatus,
+}
+
+/// The page after `after`, of at most `limit` payments.
+pub(crate) async fn page(conn: &mut PgConn, after: Option<PaymentId>, limit: u32) -> QueryResult<BookPage> {
+    let mut payments = store::payments_after(conn, after, i64::from(limit) + 1).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = payments.len() > limit;
+    payments.truncate(limit);
+    let refunded: Vec<PaymentId> =
+        payments.iter().filter(|it| it.status == PaymentStatus::Captured).map(|it| it.id).collect();
+    let mut refunds: HashMap<PaymentId, Vec<BookRefund>> = HashMap::new();
+    if !refunded.is_empty() {
+        for refund in store::refunds_of(conn, &refunded).await? {
+            refunds.entry(refund.payment_id).or_default().push(BookRefund {
+                id: refund.id,
+                reference: refund.reference,
+                amount: refund.amount_minor,
+                status: refund.status,
+            });
+        }
+    }
+    let next_cursor = payments.last().filter(|_| more).map(|last| Cursor::encode(&last.id));
+    let data = payments
+        .into_iter()
+        .map(|payment| BookEntry {
+            refunds: refunds.remove(&payment.id).unwrap_or_default(),
+            id: payment.id,
+            reference: payment.reference,
+            status: payment.status,
+            amount: payment.amount_minor,
+            currency: payment.currency.code(),
+            captured: payment.captured_minor,
+            refunded: payment.refunded_minor,
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        })
+        .collect();
+    Ok(BookPage { data, next_cursor })
+}

@@ -1,0 +1,96 @@
+//! Telling the merchant: a report is written down, byte for byte, in the transaction that it tells of, together with the
+//! job that sends it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::QueryResult;
+use kernel::{PgConn, job};
+use serde::Serialize;
+
+use crate::{
+    jobs::DeliverWebhook,
+    payment::{DeliveryId, Payment, PaymentStatus, Refund, RefundStatus},
+    store::{self, Delivery},
+};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: String,
+    data: ReportData<'a>,
+}
+
+#[derive(Serialize)]
+struct ReportData<'a> {
+    payment_id: String,
+    reference: &'a str,
+    amount: i64,
+    currency: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_reference: Option<&'a str>,
+}
+
+/// Reports what a payment came to. Joins the caller's transaction.
+pub(crate) async fn payment_ended(conn: &mut PgConn, payment: &Payment, at: DateTime<Utc>) -> QueryResult<()> {
+    let (kind, amount) = match payment.status {
+        PaymentStatus::Captured => ("payment.captured", payment.captured_minor),
+        _ => ("payment.failed", payment.amount_minor),
+    };
+    let data = ReportData {
+        payment_id: payment.id.to_string(),
+        reference: &payment.reference,
+        amount,
+        currency: payment.currency.code(),
+        status: payment.status.as_str(),
+        refund_id: None,
+        refund_reference: None,
+    };
+    post(conn, payment, kind, data, at).await
+}
+
+/// Reports what a refund came to. Joins the caller's transaction.
+pub(crate) async fn refund_ended(
+    conn: &mut PgConn,
+    payment: &Payment,
+    refund: &Refund,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let kind = match refund.status {
+        RefundStatus::Succeeded => "refund.succeeded",
+        RefundStatus::Failed => "refund.failed",
+    };
+    let data = ReportData {
+        payment_id: payment.id.to_string(),
+        reference: &payment.reference,
+        amount: refund.amount_minor,
+        currency: payment.currency.code(),
+        status: refund.status.as_str(),
+        refund_id: Some(refund.id.to_string()),
+        refund_reference: Some(&refund.reference),
+    };
+    post(conn, payment, kind, data, at).await
+}
+
+async fn post(
+    conn: &mut PgConn,
+    payment: &Payment,
+    kind: &'static str,
+    data: ReportData<'_>,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let timestamp = at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let body = serde_json::to_string(&Report { kind, timestamp, data })
+        .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
+    let id = DeliveryId::new();
+    let delivery = Delivery {
+        message_id: format!("msg_{}", id.as_uuid().simple()),
+        webhook_url: payment.webhook_url.clone(),
+        body,
+        delivered_at: None,
+    };
+    store::insert_delivery(conn, id, payment.id, kind, &delivery, at).await?;
+    job::enqueue(conn, &DeliverWebhook { delivery_id: id }).await
+}

@@ -1,0 +1,44 @@
+//! All routes of the gateway, to be served on a listener of its own.
+
+use kernel::request;
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, http::HeaderValue, post};
+
+use crate::{Gateway, api, page, payment::DeliveryId};
+
+/// The gateway's API and pay pages.
+pub fn routes(gateway: Gateway) -> impl Endpoint<Output = Response> + 'static {
+    Route::new()
+        .at("/", get(page::home))
+        .at("/health", get(api::health))
+        .at("/api/payments", post(api::create_payment))
+        .at("/api/payments/:id", get(api::get_payment))
+        .at("/api/payments/:id/refunds", post(api::create_refund))
+        .at("/api/payments/:id/void", post(api::void_payment))
+        .at("/api/book", get(api::get_book))
+        .at("/pay/:token", get(page::show))
+        .at("/pay/:token/approve", post(page::approve))
+        .at("/pay/:token/decline", post(page::decline))
+        .data(gateway)
+        .catch_all_error(async |error: poem::Error| {
+            if error.is_from_response() { error.into_response() } else { api::framework_error(&error).into_response() }
+        })
+        .around(with_request_id)
+}
+
+/// Carries the merchant's request id, or a new one, through the request and back.
+async fn with_request_id<E: Endpoint<Output = Response>>(
+    endpoint: std::sync::Arc<E>,
+    request: Request,
+) -> poem::Result<Response> {
+    let given = request
+        .header("x-request-id")
+        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
+    let id = given.map_or_else(|| DeliveryId::new().to_string(), str::to_owned);
+    let traceparent = request.header("traceparent").filter(|parent| parent.len() <= 128).map(str::to_owned);
+    let context = request::Context { request_id: Some(id.clone()), traceparent };
+    let mut response = request::scope(context, endpoint.call(request)).await?;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,325 @@
+//! Rows and statements. Every function joins the caller's transaction.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, Selectable, SelectableHelper,
+    result::Error as QueryError,
+};
+use diesel_async::RunQueryDsl;
+use kernel::{Currency, PgConn};
+
+use crate::{
+    payment::{Chaos, DeliveryId, Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundStatus},
+    schema::gateway::{deliveries, payments, refunds, transactions},
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = payments, check_for_backend(diesel::pg::Pg))]
+struct PaymentRow {
+    id: PaymentId,
+    idempotency_key: String,
+    token: String,
+    amount_minor: i64,
+    currency: String,
+    reference: String,
+    description: String,
+    webhook_url: String,
+    return_url: Option<String>,
+    status: PaymentStatus,
+    captured_minor: i64,
+    refunded_minor: i64,
+    chaos: Chaos,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<PaymentRow> for Payment {
+    type Error = QueryError;
+
+    fn try_from(row: PaymentRow) -> QueryResult<Self> {
+        let currency = match Currency::parse(&row.currency) {
+            Ok(currency) => currency,
+            Err(error) => return Err(QueryError::DeserializationError(Box::new(error))),
+        };
+        Ok(Self {
+            id: row.id,
+            idempotency_key: row.idempotency_key,
+            token: row.token,
+            amount_minor: row.amount_minor,
+            currency,
+            reference: row.reference,
+            description: row.description,
+            webhook_url: row.webhook_url,
+            return_url: row.return_url,
+            status: row.status,
+            captured_minor: row.captured_minor,
+            refunded_minor: row.refunded_minor,
+            chaos: row.chaos,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+fn payment(row: Option<PaymentRow>) -> QueryResult<Option<Payment>> {
+    row.map(Payment::try_from).transpose()
+}
+
+/// Writes a new payment into the book; `false` when its idempotency key is there already.
+pub(crate) async fn insert_payment(conn: &mut PgConn, new: &Payment) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(payments::table)
+        .values((
+            payments::id.eq(new.id),
+            payments::idempotency_key.eq(&new.idempotency_key),
+            payments::token.eq(&new.token),
+            payments::amount_minor.eq(new.amount_minor),
+            payments::currency.eq(new.currency.code()),
+            payments::reference.eq(&new.reference),
+            payments::description.eq(&new.description),
+            payments::webhook_url.eq(&new.webhook_url),
+            payments::return_url.eq(new.return_url.as_deref()),
+            payments::status.eq(new.status),
+            payments::chaos.eq(new.chaos),
+            payments::created_at.eq(new.created_at),
+            payments::expires_at.eq(new.expires_at),
+            payments::updated_at.eq(new.updated_at),
+        ))
+        .on_conflict(payments::idempotency_key)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(inserted == 1)
+}
+
+pub(crate) async fn find_payment_by_key(conn: &mut PgConn, key: &str) -> QueryResult<Option<Payment>> {
+    let found = payments::table.filter(payments::idempotency_key.eq(key)).select(PaymentRow::as_select());
+    payment(found.first(conn).await.optional()?)
+}
+
+pub(crate) async fn find_payment(conn: &mut PgConn, id: PaymentId) -> QueryResult<Option<Payment>> {
+    payment(payments::table.find(id).select(PaymentRow::as_select()).first(conn).await.optional()?)
+}
+
+pub(crate) async fn find_payment_by_token(conn: &mut PgConn, token: &str) -> QueryResult<Option<Payment>> {
+    let found = payments::table.filter(payments::token.eq(token)).select(PaymentRow::as_select());
+    payment(found.first(conn).await.optional()?)
+}
+
+/// The payment, locked until the transaction ends.
+pub(crate) async fn lock_payment(conn: &mut PgConn, id: PaymentId) -> QueryResult<Option<Payment>> {
+    let found = payments::table.find(id).select(PaymentRow::as_select()).for_update();
+    payment(found.first(conn).await.optional()?)
+}
+
+/// Ends a pending payment.
+pub(crate) async fn end_payment(conn: &mut PgConn, ended: &Payment) -> QueryResult<()> {
+    let changed = diesel::update(payments::table.find(ended.id).filter(payments::status.eq(PaymentStatus::Pending)))
+        .set((
+            payments::status.eq(ended.status),
+            payments::captured_minor.eq(ended.captured_minor),
+            payments::updated_at.eq(ended.updated_at),
+        ))
+        .execute(conn)
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(QueryError::NotFound) }
+}
+
+/// Adds to what went back of a payment; the CHECK behind it holds the sum within what came in.
+pub(crate) async fn add_refunded(
+    conn: &mut PgConn,
+    id: PaymentId,
+    amount_minor: i64,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let changed = diesel::update(payments::table.find(id).filter(payments::status.eq(PaymentStatus::Captured)))
+        .set((payments::refunded_minor.eq(payments::refunded_minor + amount_minor), payments::updated_at.eq(at)))
+        .execute(conn)
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(QueryError::NotFound) }
+}
+
+/// The pending payments whose time is over.
+pub(crate) async fn overdue(conn: &mut PgConn, now: DateTime<Utc>, limit: i64) -> QueryResult<Vec<PaymentId>> {
+    payments::table
+        .filter(payments::status.eq(PaymentStatus::Pending))
+        .filter(payments::expires_at.le(now))
+        .order(payments::expires_at)
+        .limit(limit)
+        .select(payments::id)
+        .load(conn)
+        .await
+}
+
+/// A page of the book, oldest first.
+pub(crate) async fn payments_after(
+    conn: &mut PgConn,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> QueryResult<Vec<Payment>> {
+    let after = after.unwrap_or_else(|| PaymentId::from_uuid(kernel::uuid::Uuid::nil()));
+    let rows: Vec<PaymentRow> = payments::table
+        .filter(payments::id.gt(after))
+        .order(payments::id)
+        .limit(limit)
+        .select(PaymentRow::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Payment::try_from).collect()
+}
+
+kernel::typed_id!(
+    /// A line of the gateway's ledger.
+    TransactionId
+);
+
+/// Appends to the ledger.
+pub(crate) async fn record(
+    conn: &mut PgConn,
+    payment_id: PaymentId,
+    refund_id: Option<RefundId>,
+    kind: &'static str,
+    amount_minor: i64,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::insert_into(transactions::table)
+        .values((
+            transactions::id.eq(TransactionId::new()),
+            transactions::payment_id.eq(payment_id),
+            transactions::refund_id.eq(refund_id),
+            transactions::kind.eq(kind),
+            transactions::amount_minor.eq(amount_minor),
+            transactions::recorded_at.eq(at),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = refunds, check_for_backend(diesel::pg::Pg))]
+struct RefundRow {
+    id: RefundId,
+    payment_id: PaymentId,
+    idempotency_key: String,
+    amount_minor: i64,
+    reference: String,
+    status: RefundStatus,
+    reason: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<RefundRow> for Refund {
+    fn from(row: RefundRow) -> Self {
+        Self {
+            id: row.id,
+            payment_id: row.payment_id,
+            idempotency_key: row.idempotency_key,
+            amount_minor: row.amount_minor,
+            reference: row.reference,
+            status: row.status,
+            reason: row.reason,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Writes a new refund into the book; `false` when its idempotency key is there already.
+pub(crate) async fn insert_refund(conn: &mut PgConn, new: &Refund) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(refunds::table)
+        .values((
+            refunds::id.eq(new.id),
+            refunds::payment_id.eq(new.payment_id),
+            refunds::idempotency_key.eq(&new.idempotency_key),
+            refunds::amount_minor.eq(new.amount_minor),
+            refunds::reference.eq(&new.reference),
+            refunds::status.eq(new.status),
+            refunds::reason.eq(new.reason.as_deref()),
+            refunds::created_at.eq(new.created_at),
+        ))
+        .on_conflict(refunds::idempotency_key)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(inserted == 1)
+}
+
+pub(crate) async fn find_refund_by_key(conn: &mut PgConn, key: &str) -> QueryResult<Option<Refund>> {
+    let found: Option<RefundRow> = refunds::table
+        .filter(refunds::idempotency_key.eq(key))
+        .select(RefundRow::as_select())
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(found.map(Refund::from))
+}
+
+/// The refunds of these payments, oldest first.
+pub(crate) async fn refunds_of(conn: &mut PgConn, payments: &[PaymentId]) -> QueryResult<Vec<Refund>> {
+    let rows: Vec<RefundRow> = refunds::table
+        .filter(refunds::payment_id.eq_any(payments))
+        .order(refunds::id)
+        .select(RefundRow::as_select())
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(Refund::from).collect())
+}
+
+/// A report to the merchant.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = deliveries, check_for_backend(diesel::pg::Pg))]
+pub(crate) struct Delivery {
+    pub message_id: String,
+    pub webhook_url: String,
+    pub body: String,
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn insert_delivery(
+    conn: &mut PgConn,
+    id: DeliveryId,
+    payment_id: PaymentId,
+    kind: &'static str,
+    delivery: &Delivery,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::insert_into(deliveries::table)
+        .values((
+            deliveries::id.eq(id),
+            deliveries::message_id.eq(&delivery.message_id),
+            deliveries::payment_id.eq(payment_id),
+            deliveries::kind.eq(kind),
+            deliveries::webhook_url.eq(&delivery.webhook_url),
+            deliveries::body.eq(&delivery.body),
+            deliveries::created_at.eq(at),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn find_delivery(conn: &mut PgConn, id: DeliveryId) -> QueryResult<Option<Delivery>> {
+    deliveries::table.find(id).select(Delivery::as_select()).first(conn).await.optional()
+}
+
+/// Writes down how a sending went: delivered at a time, or why not.
+pub(crate) async fn note_sending(
+    conn: &mut PgConn,
+    id: DeliveryId,
+    outcome: &Result<DateTime<Utc>, String>,
+) -> QueryResult<()> {
+    let (delivered_at, error) = match outcome {
+        Ok(at) => (Some(*at), None),
+        Err(why) => (None, Some(why.chars().take(500).collect::<String>())),
+    };
+    diesel::update(deliveries::table.find(id).filter(deliveries::delivered_at.is_null()))
+        .set((
+            deliveries::attempts.eq(deliveries::attempts + 1),
+            deliveries::delivered_at.eq(delivered_at),
+            deliveries::last_error.eq(error),
+        ))
+        .execute(conn)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,93 @@
+//! Giving back the jobs of processes that have gone silent.
+
+use std::{sync::Arc, time::Duration};
+
+use diesel::sql_types as st;
+use kernel::cached_sql;
+
+use crate::{
+    JobsError,
+    outage::Outage,
+    shared::{Failure, Life, Shared},
+    sql::with_error,
+    stats::add,
+};
+
+cached_sql! {
+    // The tokens are collected before any job is locked: a job that was given back and claimed again meanwhile has a token
+    // that is not among them, and stays where it is. A worker whose row is locked is writing its heartbeat.
+    Reap() -> (st::BigInt, st::Text, st::Text),
+    concat!(
+        "WITH silent AS ( \
+             DELETE FROM jobs.workers WHERE token IN ( \
+                 SELECT token FROM jobs.workers WHERE heartbeat_at < now() - lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED) \
+             RETURNING token), \
+         orphaned AS MATERIALIZED ( \
+             SELECT token FROM silent UNION \
+             SELECT lease_token FROM jobs.jobs o WHERE o.state = 'in_progress' \
+                 AND NOT EXISTS (SELECT 1 FROM jobs.workers w WHERE w.token = o.lease_token)), \
+         picked AS MATERIALIZED ( \
+             SELECT p.id FROM jobs.jobs p WHERE p.state = 'in_progress' AND p.lease_token IN (SELECT token FROM orphaned) \
+             ORDER BY p.id LIMIT 1000 FOR UPDATE OF p SKIP LOCKED) \
+         UPDATE jobs.jobs j SET lease_token = NULL, \
+             state = CASE WHEN j.attempt >= j.max_attempts THEN 'failed' ELSE 'retried' END, \
+             finished_at = CASE WHEN j.attempt >= j.max_attempts THEN now() END, \
+             scheduled_at = now() + least(power(2, least(j.attempt - 1, 12)) - 1, 3600) * interval '1 second', \
+             errors = ",
+        with_error!("'the worker was lost: ' || coalesce(j.attempted_by, 'unknown')"),
+        " FROM picked WHERE j.id = picked.id RETURNING j.id, j.kind, j.state"
+    )
+}
+
+/// Looks for silent processes until the engine drains.
+///
+/// Silence is trusted only after this process itself has been heard by the database for a whole lease: when the database
+/// comes back, everybody has been silent, and nobody has died.
+pub(crate) async fn watch(shared: Arc<Shared>) {
+    let mut outage = Outage::new("look for lost workers");
+    let mut pause = shared.settings.lease / 3;
+    while shared.pause(pause, Life::Draining).await {
+        pause = shared.settings.lease / 3;
+        let lease = *shared.lease.borrow();
+        if lease.is_none_or(|lease| lease.heard_since.elapsed() < shared.settings.lease) {
+            continue;
+        }
+        match reap(&shared).await {
+            Ok(reaped) => {
+                outage.over();
+                if reaped > 0 {
+                    // There may be more than one statement takes.
+                    pause = Duration::from_millis(10);
+                }
+            }
+            Err(failure) => pause = outage.failed(&failure),
+        }
+    }
+}
+
+async fn reap(shared: &Shared) -> Result<usize, Failure> {
+    let reaped: Vec<(i64, String, String)> = shared
+        .in_time(async {
+            let mut conn = shared.pool.get().await?;
+            Ok::<_, JobsError>(diesel_async::RunQueryDsl::load(Reap, &mut *conn).await?)
+        })
+        .await?;
+    if reaped.is_empty() {
+        return Ok(0);
+    }
+    add(&shared.counters.reaped, reaped.len());
+    tracing::warn!(jobs = reaped.len(), "gave back the jobs of workers that have gone silent");
+    for (id, kind, state) in &reaped {
+        if state == "failed" {
+            add(&shared.counters.failed, 1);
+            tracing::error!(
+                job.id = id,
+                job.kind = kind,
+                "job is dead: it lost its worker too often; see `oms jobs show`"
+            );
+        }
+    }
+    shared.wake();
+    kernel::job::announce();
+    Ok(reaped.len())
+}

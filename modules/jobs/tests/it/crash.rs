@@ -1,0 +1,61 @@
+//! Worker processes that are killed: nothing is lost, nothing happens twice, nothing stays in progress.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    process::{Worker, worker_settings},
+    support::*,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_workers_lose_nothing_and_double_nothing() {
+    const JOBS: i64 = 600;
+    let queue = TestQueue::new().await;
+    let jobs: Vec<Effect> = (0..JOBS).map(|n| Effect { n }).collect();
+    queue.enqueue_many(&jobs).await;
+    for kill in 1..=5 {
+        let worker = Worker::start(queue.database.url(), Duration::from_millis(200));
+        let enough = JOBS * kill / 8;
+        queue.until(&format!("SELECT (count(*) >= {enough})::int FROM public.effects"), 1).await;
+        drop(worker);
+    }
+    assert!(
+        queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'in_progress'").await > 0,
+        "no kill hit a running job"
+    );
+    let _last = Worker::start(queue.database.url(), Duration::from_millis(200));
+    let started = Instant::now();
+    queue.until("SELECT count(*) FROM jobs.jobs WHERE kind = 'test.effect' AND state = 'finished'", JOBS).await;
+    assert!(started.elapsed() < Duration::from_secs(8), "recovery took {:?}", started.elapsed());
+    assert_eq!(queue.number("SELECT count(*) FROM public.effects").await, JOBS);
+    assert_eq!(queue.number("SELECT count(DISTINCT n) FROM public.effects").await, JOBS);
+    assert!(
+        queue.number("SELECT count(*) FROM jobs.jobs WHERE errors->0->>'error' LIKE 'the worker was lost%'").await > 0
+    );
+    // The periodic job has survived as well.
+    queue.until("SELECT (count(*) > 0)::int FROM jobs.jobs WHERE kind = 'test.note' AND created_at > now() - interval '700 ms'", 1).await;
+    queue.until("SELECT count(*) FROM jobs.workers", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_kills_its_workers_is_dead_in_the_end() {
+    let queue = TestQueue::new().await;
+    queue
+        .sql(
+            "INSERT INTO jobs.jobs (queue, kind, args, state, attempt, max_attempts, lease_token) VALUES \
+             ('urgent', 'test.note', '{\"n\": 1}', 'in_progress', 3, 3, '018f0000-0000-7000-8000-000000000001'), \
+             ('urgent', 'test.note', '{\"n\": 2}', 'in_progress', 2, 3, '018f0000-0000-7000-8000-000000000001')",
+        )
+        .await;
+    let engine = queue.start(worker_settings(Duration::from_millis(200))).await;
+    until(&engine, |stats| stats.reaped == 2 && stats.failed == 1 && stats.finished == 1).await;
+    assert_eq!(queue.runs().into_keys().collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        queue
+            .number("SELECT count(*) FROM jobs.jobs WHERE id = 1 AND state = 'failed' AND finished_at IS NOT NULL")
+            .await,
+        1
+    );
+    queue.assert_sound().await;
+    engine.stop().await;
+}

@@ -1,0 +1,73 @@
+//! Every job runs, and no two workers run the same one.
+
+use std::sync::{Arc, Mutex};
+
+use jobs::{Ended, Observer};
+use kernel::{Outcome, request};
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_engines_never_run_one_job_twice() {
+    let queue = TestQueue::new().await;
+    let (one, two) = tokio::join!(queue.start(settings()), queue.start(settings()));
+    let jobs: Vec<Note> = (0..2000).map(|n| Note { n }).collect();
+    queue.enqueue_many(&jobs).await;
+    kernel::job::announce();
+    queue.until("SELECT count(*) FROM jobs.jobs WHERE state = 'finished'", 2000).await;
+    one.idle().await;
+    two.idle().await;
+    let runs = queue.runs();
+    assert_eq!(runs.len(), 2000);
+    assert!(runs.values().all(|count| *count == 1), "ran twice: {:?}", runs.iter().find(|(_, count)| **count > 1));
+    assert_eq!(one.stats().finished + two.stats().finished, 2000);
+    assert!(one.stats().finished > 0 && two.stats().finished > 0);
+    queue.assert_sound().await;
+    tokio::join!(one.stop(), two.stop());
+    queue.until("SELECT count(*) FROM jobs.workers", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_rolled_back_never_runs() {
+    let queue = TestQueue::new().await;
+    let engine = queue.start(settings()).await;
+    let mut conn = queue.database.connect().await;
+    diesel_async::AsyncConnection::begin_test_transaction(&mut conn).await.unwrap();
+    kernel::enqueue(&mut conn, &Note { n: 1 }).await.unwrap();
+    drop(conn);
+    queue.enqueue(&Note { n: 2 }).await;
+    engine.idle().await;
+    assert_eq!(queue.runs().into_keys().collect::<Vec<_>>(), [2]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_belongs_to_the_request_that_asked_for_it() {
+    let queue = TestQueue::new().await;
+    let seen = Arc::new(Mutex::new(None));
+    let registry = queue.registry().on::<Note, _, _>({
+        let seen = Arc::clone(&seen);
+        move |_, _| {
+            let seen = Arc::clone(&seen);
+            async move {
+                *seen.lock().unwrap() = Some(request::current());
+                Outcome::Done
+            }
+        }
+    });
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let observer = Observer::new({
+        let runs = Arc::clone(&runs);
+        move |run| runs.lock().unwrap().push((run.kind.to_owned(), run.ended))
+    });
+    let engine = queue.start_with(registry, jobs::Settings { observer: Some(observer), ..settings() }).await;
+    let context = request::Context {
+        request_id: Some("req-1".to_owned()),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+    };
+    request::scope(context.clone(), queue.enqueue(&Note { n: 1 })).await;
+    until(&engine, |stats| stats.finished == 1).await;
+    assert_eq!(*seen.lock().unwrap(), Some(context));
+    engine.stop().await;
+    assert_eq!(*runs.lock().unwrap(), [("test.note".to_owned(), Ended::Finished)]);
+}

@@ -1,0 +1,92 @@
+//! Databases as a whole: made, renamed and dropped by who owns the cluster, which is `oms dev`.
+//!
+//! Every function wants a connection to another database than the one it is about.
+
+use diesel::{QueryResult, dsl::sql, sql_types as st};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+
+use crate::PgConn;
+
+/// The name of a database: small letters, digits and `_`, so that it needs no quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseName(&'static str);
+
+impl DatabaseName {
+    /// The name; meant for constants, where a wrong one does not compile.
+    ///
+    /// # Panics
+    /// When it is not of that form.
+    pub const fn new(name: &'static str) -> Self {
+        let mut rest = name.as_bytes();
+        assert!(!rest.is_empty() && rest.len() <= 63, "a database's name has 1 to 63 characters");
+        while let [byte, tail @ ..] = rest {
+            assert!(matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'), "small letters, digits and '_' only");
+            rest = tail;
+        }
+        Self(name)
+    }
+
+    /// The name.
+    pub const fn as_str(&self) -> &'static str {
+        self.0
+    }
+}
+
+/// Whether there is a database of this name.
+///
+/// # Errors
+/// What the database said.
+pub async fn exists(conn: &mut PgConn, name: DatabaseName) -> QueryResult<bool> {
+    let found = sql::<st::Bool>("SELECT EXISTS (SELECT FROM pg_database WHERE datname = ").bind::<st::Text, _>(name.0);
+    found.sql(")").get_result(conn).await
+}
+
+/// Makes an empty database.
+///
+/// # Errors
+/// There is one already, or what the database said.
+pub async fn create(conn: &mut PgConn, name: DatabaseName) -> QueryResult<()> {
+    // Names cannot be bound; this one holds nothing that could end it.
+    conn.batch_execute(&format!("CREATE DATABASE {}", name.0)).await
+}
+
+/// Drops a database, whoever is connected to it; one that does not exist is fine.
+///
+/// # Errors
+/// What the database said.
+pub async fn drop(conn: &mut PgConn, name: DatabaseName) -> QueryResult<()> {
+    conn.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", name.0)).await
+}
+
+/// Renames a database, after hanging up on everybody who is connected to it.
+///
+/// # Errors
+/// The name is taken, or what the database said.
+pub async fn rename(conn: &mut PgConn, from: DatabaseName, to: DatabaseName) -> QueryResult<()> {
+    let hang_up =
+        sql::<st::BigInt>("SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE datname = ")
+            .bind::<st::Text, _>(from.0);
+    let _hung_up: i64 = hang_up.get_result(conn).await?;
+    conn.batch_execute(&format!("ALTER DATABASE {} RENAME TO {}", from.0, to.0)).await
+}
+
+/// Lets the planner know what is in the database of this connection, after much was written into it.
+///
+/// # Errors
+/// What the database said.
+pub async fn analyze(conn: &mut PgConn) -> QueryResult<()> {
+    conn.batch_execute("ANALYZE").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_end_a_statement() {
+        assert_eq!(DatabaseName::new("oms_1").as_str(), "oms_1");
+        for name in ["", "Oms", "o ms", "oms;", "oms\"", "ä"] {
+            assert!(std::panic::catch_unwind(|| DatabaseName::new(name)).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Demo data: a believable shop, the same every time.
+
+mod picture;
+
+pub use picture::picture;
