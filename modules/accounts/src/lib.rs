@@ -1,1 +1,45 @@
-//! Users, passwords, tokens and roles.
+//! The people who use the shop: how they register, prove who they are, and are told about it by mail.
+//!
+//! The module owns the database schema `accounts`. Siblings know a person by [`kernel::UserId`] alone and ask
+//! [`contact`] when they need a name and an address.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod api;
+mod audit;
+mod change_password;
+mod contact;
+mod deps;
+mod error;
+mod forgot_password;
+mod hasher;
+mod jobs;
+mod keys;
+mod login;
+mod logout;
+mod one_time;
+mod password;
+mod profile;
+mod refresh;
+mod register;
+mod reset_password;
+mod schema;
+mod secret;
+mod session;
+mod store;
+#[cfg(test)]
+mod tests;
+mod username;
+mod verify_email;
+
+pub use api::{AuthApi, MeApi, problems};
+pub use audit::audit;
+pub use contact::{Contact, contact, contacts};
+pub use deps::Accounts;
+pub use error::AccountsError;
+pub use hasher::{HashedPassword, Hasher, HasherError};
+pub use jobs::{PruneAccounts, SendPasswordChanged, SendPasswordReset, SendVerification, register};
+pub use keys::{KeyError, TokenKeys};
+pub use one_time::OneTimeTokenId;
+pub use password::{Password, WeakPassword};
+pub use username::Username;

@@ -107,6 +107,14 @@ pub(crate) async fn role_of(
     role.map_or(Err(CatalogError::NotFound("business")), |role| MemberRole::parse(&role))
 }
 
+/// Refuses strangers, as if there were no business. Joins the caller's transaction.
+///
+/// # Errors
+/// Not the caller's business; what the database said.
+pub async fn require_member(conn: &mut PgConn, caller: &Caller, business: BusinessId) -> Result<(), CatalogError> {
+    role_of(conn, caller, business).await.map(drop)
+}
+
 /// Refuses members who do not own the business, and strangers as if there were no business. Joins.
 pub(crate) async fn require_owner(
     conn: &mut PgConn,

@@ -106,9 +106,6 @@ pub enum CatalogError {
     /// So many pictures are waiting that another one would wait too long.
     #[error("too many pictures are being worked on")]
     ImagesBusy,
-    /// The upload ended early.
-    #[error("the upload could not be read")]
-    Upload(#[source] std::io::Error),
     /// The place where files are kept is away.
     #[error("the media store failed")]
     Media(#[from] object_store::Error),

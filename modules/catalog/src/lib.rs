@@ -4,8 +4,13 @@
 //! Owns the schema `catalog`. Orders ask it through [`stock`] inside their own transactions.
 #![forbid(unsafe_code)]
 
+mod api;
+mod audit;
 pub mod business;
+pub mod category;
 mod error;
+mod jobs;
+pub mod media;
 mod page;
 pub mod price;
 pub mod product;
@@ -14,5 +19,27 @@ pub mod stock;
 mod version;
 pub mod words;
 
+use kernel::{Pool, SharedClock};
+
+pub use api::{
+    Api, BusinessesApi, CategoriesApi, ImagesApi, MediaApi, ProductsApi, StockApi, VariantsApi, api, problems,
+};
+pub use audit::audit;
 pub use business::{businesses_of, is_member};
 pub use error::CatalogError;
+pub use jobs::register;
+
+/// What the catalog works with.
+#[derive(Clone)]
+pub struct Catalog {
+    /// The database.
+    pub pool: Pool,
+    /// The time.
+    pub clock: SharedClock,
+    /// Where pictures are kept.
+    pub media: media::MediaStore,
+    /// Where pictures are made.
+    pub workshop: media::Workshop,
+    /// The address that everybody finds us under, for the addresses of pictures: `https://shop.example`.
+    pub public_url: String,
+}

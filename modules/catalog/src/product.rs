@@ -16,7 +16,9 @@ pub use create::{NewProduct, NewVariant, create_product};
 pub use delete::delete_product;
 pub use filter::{ActiveFilter, ProductFilter, ProductKey, ProductSort};
 pub(crate) use lock::lock_product;
+pub use lock::require_own;
 pub use patch::{ProductPatch, patch_product};
+pub(crate) use query::load as load_product;
 pub use query::{get_product, list_products};
 pub use variants::{VariantPatch, add_variant, delete_variant, patch_variant};
 

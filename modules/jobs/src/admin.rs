@@ -172,7 +172,10 @@ pub async fn retry(conn: &mut PgConn, id: i64) -> Result<JobView, JobsError> {
 pub async fn cancel(conn: &mut PgConn, id: i64) -> Result<JobView, JobsError> {
     let waiting = [State::New, State::Retried].map(State::as_str);
     let row = diesel::update(jobs::table.find(id).filter(jobs::state.eq_any(waiting)))
-        .set((jobs::state.eq(State::Cancelled.as_str()), jobs::finished_at.eq(now.into_sql::<st::Timestamptz>().nullable())))
+        .set((
+            jobs::state.eq(State::Cancelled.as_str()),
+            jobs::finished_at.eq(now.into_sql::<st::Timestamptz>().nullable()),
+        ))
         .returning(JobRow::as_returning())
         .get_result(conn)
         .await
@@ -213,6 +216,52 @@ pub async fn counts(conn: &mut PgConn) -> Result<Vec<Count>, JobsError> {
         Ok(Count { queue, state: state(&word)?, count, oldest_ready_ms })
     };
     Ok(rows.into_iter().map(count).collect::<QueryResult<_>>()?)
+}
+
+/// What waits in one queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// The line.
+    pub queue: String,
+    /// Jobs that could run now.
+    pub ready: i64,
+    /// Jobs whose time has not come.
+    pub scheduled: i64,
+    /// Jobs that run.
+    pub running: i64,
+    /// Dead jobs.
+    pub dead: i64,
+    /// For how long the oldest ready job has been ready, in milliseconds. 0 if none is.
+    pub oldest_ready_ms: i64,
+}
+
+cached_sql! {
+    // Each part has its partial index; the finished jobs, which are the many, are not touched.
+    ReadBacklog() -> (st::Text, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt),
+    "SELECT queue, sum(ready)::bigint, sum(scheduled)::bigint, sum(running)::bigint, sum(dead)::bigint, max(oldest_ready_ms)::bigint FROM ( \
+         SELECT queue, count(*) FILTER (WHERE scheduled_at <= now()) AS ready, count(*) FILTER (WHERE scheduled_at > now()) AS scheduled, \
+             0 AS running, 0 AS dead, greatest(extract(epoch FROM now() - min(scheduled_at)) * 1000, 0) AS oldest_ready_ms \
+         FROM jobs.jobs WHERE state IN ('new', 'retried') GROUP BY queue \
+         UNION ALL SELECT queue, 0, 0, count(*), 0, 0 FROM jobs.jobs WHERE state = 'in_progress' GROUP BY queue \
+         UNION ALL SELECT queue, 0, 0, 0, count(*), 0 FROM jobs.jobs WHERE state = 'failed' GROUP BY queue \
+     ) parts GROUP BY queue ORDER BY queue"
+}
+
+/// What waits, runs and is dead, by queue. Cheap enough to be asked by every scrape of the metrics.
+///
+/// # Errors
+/// What the database said.
+pub async fn backlog(conn: &mut PgConn) -> Result<Vec<Backlog>, JobsError> {
+    let rows: Vec<(String, i64, i64, i64, i64, i64)> = ReadBacklog.load(conn).await?;
+    let backlog = |(queue, ready, scheduled, running, dead, oldest_ready_ms)| Backlog {
+        queue,
+        ready,
+        scheduled,
+        running,
+        dead,
+        oldest_ready_ms,
+    };
+    Ok(rows.into_iter().map(backlog).collect())
 }
 
 cached_sql! {

@@ -165,11 +165,16 @@ async fn claim(
             let lease = token.as_uuid();
             if check {
                 // Only this task claims in this queue, so what it does not know of now is nobody's.
-                let held = shared.in_flight().iter().filter(|(holder, _)| *holder == token).map(|(_, id)| *id).collect();
+                let held =
+                    shared.in_flight().iter().filter(|(holder, _)| *holder == token).map(|(_, id)| *id).collect();
                 let disown = Disown { lease: &lease, queue: &queue.name(), held: &held };
                 let strays = diesel_async::RunQueryDsl::execute(disown, &mut *conn).await?;
                 if strays > 0 {
-                    tracing::warn!(queue = queue.name(), jobs = strays, "gave back jobs whose claim was never answered");
+                    tracing::warn!(
+                        queue = queue.name(),
+                        jobs = strays,
+                        "gave back jobs whose claim was never answered"
+                    );
                 }
             }
             shared.counters.claims.fetch_add(1, Relaxed);

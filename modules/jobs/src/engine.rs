@@ -1,14 +1,10 @@
 //! The engine as a whole: starting it, stopping it, watching it.
 
-use std::{
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use diesel::sql_types as st;
 use kernel::{Pool, cached_sql, job::Registry};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +27,7 @@ cached_sql! {
 pub struct Engine {
     shared: Arc<Shared>,
     heartbeat: Option<JoinHandle<()>>,
+    claiming: Vec<task::JoinHandle<()>>,
     notifier: Option<Notifier>,
 }
 
@@ -59,13 +56,14 @@ pub async fn start(
     tokio::spawn(wake_on_announcements(Arc::clone(&shared)));
     let ear = Arc::clone(&shared);
     let notifier = signal::notify_and_listen(database_url, move || ear.wake());
+    let mut claiming = Vec::new();
     for (queue, workers) in queues {
         let (requests, requested) = mpsc::unbounded_channel();
-        tokio::spawn(claim::serve(Arc::clone(&shared), queue, requested));
+        claiming.push(tokio::spawn(claim::serve(Arc::clone(&shared), queue, requested)));
         fang_workers::start(Arc::clone(&shared), workers, requests).await;
     }
     tracing::info!(queues = ?shared.settings.queues, kinds = shared.registry.kinds().len(), "job workers started");
-    Ok(Engine { shared, heartbeat: Some(heartbeat), notifier: Some(notifier) })
+    Ok(Engine { shared, heartbeat: Some(heartbeat), claiming, notifier: Some(notifier) })
 }
 
 /// Jobs committed in this process are looked for at once.
@@ -89,11 +87,18 @@ impl Engine {
     pub async fn stop(mut self) {
         let shared = Arc::clone(&self.shared);
         shared.advance(Life::Draining);
-        if !nothing_in_flight(&shared, shared.settings.grace).await {
+        // A claim that is under way may still bring jobs; they go back at once.
+        let claiming = std::mem::take(&mut self.claiming);
+        let ended = async {
+            futures_util::future::join_all(claiming).await;
+            nothing_in_flight(&shared).await;
+        };
+        if tokio::time::timeout(shared.settings.grace, ended).await.is_err() {
             tracing::warn!(jobs = shared.in_flight().len(), "jobs did not end in time and are given back");
         }
         shared.advance(Life::Abandoning);
-        nothing_in_flight(&shared, AFTERMATH).await;
+        // What is not given back in time here is given back by name below.
+        let _ = tokio::time::timeout(AFTERMATH, nothing_in_flight(&shared)).await;
         if let Err(error) = give_back(&shared).await {
             tracing::warn!(error = ?error, "could not give back the jobs of this process; the other workers will notice by themselves");
         }
@@ -140,16 +145,9 @@ impl Drop for Engine {
     }
 }
 
-/// Waits until every claimed job has its end written, `patience` at most; answers whether that came to pass.
-async fn nothing_in_flight(shared: &Shared, patience: Duration) -> bool {
-    let until = Instant::now() + patience;
-    loop {
-        if shared.in_flight().is_empty() {
-            return true;
-        }
-        if Instant::now() >= until {
-            return false;
-        }
+/// Waits until every claimed job has its end written.
+async fn nothing_in_flight(shared: &Shared) {
+    while !shared.in_flight().is_empty() {
         tokio::time::sleep(GLANCE).await;
     }
 }

@@ -31,7 +31,11 @@ pub(crate) async fn keep_short(shared: Arc<Shared>) {
                 outage.over();
                 add(&shared.counters.pruned, pruned);
                 // A full batch: there is more, but others want the disk as well.
-                if i64::try_from(pruned).is_ok_and(|pruned| pruned == BATCH) { Duration::from_millis(200) } else { PERIOD }
+                if i64::try_from(pruned).is_ok_and(|pruned| pruned == BATCH) {
+                    Duration::from_millis(200)
+                } else {
+                    PERIOD
+                }
             }
             Err(failure) => outage.failed(&failure),
         };

@@ -80,7 +80,11 @@ async fn reap(shared: &Shared) -> Result<usize, Failure> {
     for (id, kind, state) in &reaped {
         if state == "failed" {
             add(&shared.counters.failed, 1);
-            tracing::error!(job.id = id, job.kind = kind, "job is dead: it lost its worker too often; see `oms jobs show`");
+            tracing::error!(
+                job.id = id,
+                job.kind = kind,
+                "job is dead: it lost its worker too often; see `oms jobs show`"
+            );
         }
     }
     shared.wake();

@@ -32,13 +32,23 @@ pub(crate) async fn run(shared: &Shared, mut job: Claimed) {
         Verdict::Finished => Ended::Finished,
         Verdict::Retry { error, pause } => {
             tracing::warn!(
-                job.id, job.kind, job.attempt, error, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                job.id,
+                job.kind,
+                job.attempt,
+                error,
+                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                 "job failed and will be tried again"
             );
             Ended::Retried
         }
         Verdict::Failed { error } => {
-            tracing::error!(job.id, job.kind, job.attempt, error, "job is dead; see `oms jobs show` and `oms jobs retry`");
+            tracing::error!(
+                job.id,
+                job.kind,
+                job.attempt,
+                error,
+                "job is dead; see `oms jobs show` and `oms jobs retry`"
+            );
             Ended::Failed
         }
         Verdict::Snoozed { error, .. } => {
@@ -47,7 +57,12 @@ pub(crate) async fn run(shared: &Shared, mut job: Claimed) {
         }
         Verdict::Released => Ended::Released,
         Verdict::Lost => {
-            tracing::warn!(job.id, job.kind, job.attempt, "job broken off: this process was silent for longer than its lease");
+            tracing::warn!(
+                job.id,
+                job.kind,
+                job.attempt,
+                "job broken off: this process was silent for longer than its lease"
+            );
             Ended::Lost
         }
     };

@@ -94,12 +94,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-async fn turn(
-    shared: &Shared,
-    schedules: &[Schedule],
-    kinds: &Vec<&'static str>,
-    vouch: bool,
-) -> Result<(), Failure> {
+async fn turn(shared: &Shared, schedules: &[Schedule], kinds: &Vec<&'static str>, vouch: bool) -> Result<(), Failure> {
     let started = shared
         .in_time(async {
             let mut conn = shared.pool.get().await?;

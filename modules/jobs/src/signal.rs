@@ -110,7 +110,9 @@ async fn converse<F: Fn()>(
         let statement = match event {
             Event::Heard { from } => {
                 // What we said ourselves, this process knows already.
-                if from != backend && let Some(heard) = heard {
+                if from != backend
+                    && let Some(heard) = heard
+                {
                     heard();
                 }
                 continue;

@@ -33,9 +33,12 @@ impl Cursor {
             .decode(self.as_str())
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or_else(|| {
-                BAD_CURSOR.problem("Start again without a cursor, or use next_cursor of the same list unchanged.")
-            })
+            .ok_or_else(Self::of_another_list)
+    }
+
+    /// The problem of a cursor that was made by another list or another sort order.
+    pub fn of_another_list() -> Problem {
+        BAD_CURSOR.problem("Start again without a cursor, or use next_cursor of the same list unchanged.")
     }
 }
 

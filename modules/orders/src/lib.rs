@@ -1,1 +1,66 @@
-//! Placing orders and their life; the only module that knows its siblings.
+//! Orders: placing them, being paid for them, calling them off, and what happened to them.
+//!
+//! The only module that knows its siblings: it reserves stock through `catalog::stock`, starts payments through
+//! `payments`, and asks `accounts` whom to write to. Whatever changes money or stock locks the order's row first.
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod api;
+mod audit;
+mod cancel;
+mod error;
+mod event;
+mod expire;
+pub mod jobs;
+mod number;
+mod order;
+mod pay;
+pub mod place;
+mod query;
+#[rustfmt::skip]
+mod schema;
+mod settle;
+mod status;
+mod store;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub use address::{Address, OrderAddress};
+pub use api::{Api, problem::problems};
+pub use audit::audit;
+pub use cancel::cancel;
+pub use error::OrderError;
+pub use event::{Actor, ActorKind, EventKind};
+pub use expire::expire_due;
+pub use jobs::register;
+pub use order::{Adjustment, Line, Order};
+pub use pay::start_payment;
+pub use status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus};
+
+/// When unpaid orders expire.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiry {
+    /// How long a buyer has to pay.
+    pub after: Duration,
+    /// How often the sweep runs.
+    pub sweep: Duration,
+}
+
+/// Everything the module works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Orders {
+    /// The database.
+    pub pool: kernel::Pool,
+    /// The time.
+    pub clock: kernel::SharedClock,
+    /// The door for new orders.
+    pub intake: place::Intake,
+    /// The payment gateways by name.
+    pub gateways: Arc<BTreeMap<String, Arc<dyn payments::Gateway>>>,
+    /// Who carries mail.
+    pub mailer: Arc<dyn kernel::mail::Mailer>,
+    /// Where we are reached, without a slash at the end.
+    pub public_url: String,
+    /// When unpaid orders expire.
+    pub expiry: Expiry,
+}

@@ -22,7 +22,7 @@ pub struct NewBusiness {
     /// Country code.
     pub country: CountryCode,
     /// What it says about itself.
-    pub description: BusinessDescription,
+    pub description: Option<BusinessDescription>,
     /// How to reach it.
     pub phone: Option<Phone>,
 }
@@ -45,7 +45,7 @@ pub async fn create_business(
                 businesses::name.eq(new.name.as_str()),
                 businesses::city.eq(new.city.as_str()),
                 businesses::country.eq(new.country.as_str()),
-                businesses::description.eq(new.description.as_str()),
+                businesses::description.eq(new.description.as_ref().map_or("", BusinessDescription::as_str)),
                 businesses::phone.eq(new.phone.as_ref().map(Phone::as_str)),
                 businesses::created_at.eq(at),
                 businesses::updated_at.eq(at),

@@ -24,7 +24,7 @@ pub struct NewProduct {
     /// What it is called.
     pub name: ProductName,
     /// What the seller says about it.
-    pub description: ProductDescription,
+    pub description: Option<ProductDescription>,
     /// The currency of its prices.
     pub currency: Currency,
     /// Whether it is on sale at once.
@@ -131,7 +131,7 @@ pub async fn create_product(
                 products::business_id.eq(new.business_id),
                 products::category_id.eq(new.category_id),
                 products::name.eq(new.name.as_str()),
-                products::description.eq(new.description.as_str()),
+                products::description.eq(new.description.as_ref().map_or("", ProductDescription::as_str)),
                 products::currency.eq(new.currency.code()),
                 products::active.eq(new.active),
                 products::attributes.eq(&attributes),

@@ -16,10 +16,19 @@ pub(crate) struct Locked {
     pub(crate) version: i64,
 }
 
+macro_rules! own_product {
+    () => {
+        "SELECT p.business_id, p.version FROM catalog.products p WHERE p.id = $1 AND p.deleted_at IS NULL AND \
+         ($2 OR EXISTS (SELECT 1 FROM catalog.members m WHERE m.business_id = p.business_id AND m.user_id = $3))"
+    };
+}
+cached_sql! {
+    OwnProduct(id: st::Uuid = ProductId, staff: st::Bool = bool, user: st::Uuid = UserId) -> (st::Uuid, st::BigInt),
+    own_product!()
+}
 cached_sql! {
     LockProduct(id: st::Uuid = ProductId, staff: st::Bool = bool, user: st::Uuid = UserId) -> (st::Uuid, st::BigInt),
-    "SELECT p.business_id, p.version FROM catalog.products p WHERE p.id = $1 AND p.deleted_at IS NULL AND \
-     ($2 OR EXISTS (SELECT 1 FROM catalog.members m WHERE m.business_id = p.business_id AND m.user_id = $3)) FOR UPDATE"
+    concat!(own_product!(), " FOR UPDATE")
 }
 cached_sql! {
     /// The lowest price follows the variants; the version and the time follow every change.
@@ -36,6 +45,16 @@ pub(crate) async fn lock_product(conn: &mut PgConn, caller: &Caller, id: Product
         LockProduct { id: &id, staff: &caller.is_staff(), user: &caller.user_id }.get_result(conn).await.optional()?;
     let (business_id, version) = row.ok_or(CatalogError::NotFound("product"))?;
     Ok(Locked { business_id, version })
+}
+
+/// Refuses those who are neither members of the product's business nor staff, as if there were no product.
+///
+/// # Errors
+/// Not the caller's product; what the database said.
+pub async fn require_own(conn: &mut PgConn, caller: &Caller, id: ProductId) -> Result<(), CatalogError> {
+    let statement = OwnProduct { id: &id, staff: &caller.is_staff(), user: &caller.user_id };
+    let row: Option<(BusinessId, i64)> = statement.get_result(conn).await.optional()?;
+    row.map(drop).ok_or(CatalogError::NotFound("product"))
 }
 
 /// Counts a change of a product. Joins the caller's transaction.

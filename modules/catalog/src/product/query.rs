@@ -41,7 +41,7 @@ pub async fn get_product(conn: &mut PgConn, viewer: Option<&Caller>, id: Product
 }
 
 /// A product that is known to be the caller's. Joins the caller's transaction.
-pub(super) async fn load(conn: &mut PgConn, id: ProductId) -> Result<Product, CatalogError> {
+pub(crate) async fn load(conn: &mut PgConn, id: ProductId) -> Result<Product, CatalogError> {
     let row: Option<ProductRow> = Get { id: &id }.get_result(conn).await.optional()?;
     Ok(product(row.ok_or(CatalogError::NotFound("product"))?)?.0)
 }

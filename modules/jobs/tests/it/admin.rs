@@ -12,7 +12,8 @@ async fn jobs_can_be_listed_cancelled_and_retried() {
     let mut conn = queue.pool.get().await.unwrap();
     let all = admin::list(&mut conn, &admin::Filter::default()).await.unwrap();
     assert_eq!(all.iter().map(|job| job.kind.as_str()).collect::<Vec<_>>(), ["test.slow", "test.note", "test.note"]);
-    let filter = admin::Filter { kind: Some("test.note".to_owned()), before: Some(all[1].id), ..admin::Filter::default() };
+    let filter =
+        admin::Filter { kind: Some("test.note".to_owned()), before: Some(all[1].id), ..admin::Filter::default() };
     let older = admin::list(&mut conn, &filter).await.unwrap();
     assert_eq!(older.iter().map(|job| job.id).collect::<Vec<_>>(), [all[2].id]);
 
@@ -25,10 +26,16 @@ async fn jobs_can_be_listed_cancelled_and_retried() {
     let again = admin::cancel(&mut conn, id).await.unwrap_err();
     assert_eq!(again.to_string(), format!("job {id} is cancelled; only a waiting job can be cancelled"));
     let counts = admin::counts(&mut conn).await.unwrap();
-    assert_eq!(counts.iter().map(|count| (count.queue.as_str(), count.state, count.count)).collect::<Vec<_>>(), [
-        ("bulk", State::Cancelled, 1),
-        ("urgent", State::New, 2),
-    ]);
+    assert_eq!(
+        counts.iter().map(|count| (count.queue.as_str(), count.state, count.count)).collect::<Vec<_>>(),
+        [("bulk", State::Cancelled, 1), ("urgent", State::New, 2),]
+    );
+
+    queue.sql("UPDATE jobs.jobs SET scheduled_at = now() + interval '1 hour' WHERE args->>'n' = '1'").await;
+    let backlog = admin::backlog(&mut conn).await.unwrap();
+    assert_eq!(backlog.len(), 1);
+    assert_eq!((backlog[0].ready, backlog[0].scheduled, backlog[0].running, backlog[0].dead), (1, 1, 0, 0));
+    assert!(backlog[0].oldest_ready_ms > 0);
 
     let revived = admin::retry(&mut conn, id).await.unwrap();
     assert_eq!((revived.state, revived.finished_at), (State::Retried, None));
@@ -78,12 +85,15 @@ async fn the_audit_finds_what_is_wrong() {
         .map(|difference| (difference.subject, difference.check))
         .collect();
     found.sort();
-    assert_eq!(found, [
-        ("job 2".to_owned(), "jobs.in_progress_has_a_live_worker"),
-        ("job 3".to_owned(), "jobs.in_progress_has_a_live_worker"),
-        ("job 4".to_owned(), "jobs.state_is_known"),
-        ("job 5".to_owned(), "jobs.ended_has_a_time"),
-        ("job 6".to_owned(), "jobs.in_progress_has_a_lease"),
-        ("job 7".to_owned(), "jobs.attempts_within_the_limit"),
-    ]);
+    assert_eq!(
+        found,
+        [
+            ("job 2".to_owned(), "jobs.in_progress_has_a_live_worker"),
+            ("job 3".to_owned(), "jobs.in_progress_has_a_live_worker"),
+            ("job 4".to_owned(), "jobs.state_is_known"),
+            ("job 5".to_owned(), "jobs.ended_has_a_time"),
+            ("job 6".to_owned(), "jobs.in_progress_has_a_lease"),
+            ("job 7".to_owned(), "jobs.attempts_within_the_limit"),
+        ]
+    );
 }

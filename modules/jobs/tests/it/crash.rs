@@ -1,54 +1,11 @@
 //! Worker processes that are killed: nothing is lost, nothing happens twice, nothing stays in progress.
 
-use std::{
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use crate::{
+    process::{Worker, worker_settings},
+    support::*,
 };
-
-use kernel::Queue;
-
-use crate::support::*;
-
-const DATABASE: &str = "OMS_JOBS_TEST_DATABASE_URL";
-
-/// Not a test: what the process does that is going to be killed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "runs as the worker process of another test"]
-async fn worker_process() {
-    #[expect(clippy::disallowed_methods, reason = "the parent test has no other way to say it")]
-    let Ok(url) = std::env::var(DATABASE) else { return };
-    let diary = Diary::default();
-    let registry = registry(&kernel::db::pool(&url, Default::default()), &diary).every(Duration::from_millis(500), &Note { n: 0 });
-    let _engine = jobs::start(&url, machinery(&url), registry, worker_settings()).await.unwrap();
-    std::future::pending().await
-}
-
-fn worker_settings() -> jobs::Settings {
-    jobs::Settings { queues: vec![(Queue::Urgent, 8)], lease: Duration::from_secs(1), ..settings() }
-}
-
-struct Worker(Child);
-
-impl Worker {
-    fn start(url: &str) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["crash::worker_process", "--exact", "--ignored", "--nocapture"])
-            .env(DATABASE, url)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Worker {
-    /// SIGKILL.
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_workers_lose_nothing_and_double_nothing() {
@@ -57,19 +14,24 @@ async fn killed_workers_lose_nothing_and_double_nothing() {
     let jobs: Vec<Effect> = (0..JOBS).map(|n| Effect { n }).collect();
     queue.enqueue_many(&jobs).await;
     for kill in 1..=5 {
-        let worker = Worker::start(queue.database.url());
+        let worker = Worker::start(queue.database.url(), Duration::from_millis(200));
         let enough = JOBS * kill / 8;
         queue.until(&format!("SELECT (count(*) >= {enough})::int FROM public.effects"), 1).await;
         drop(worker);
     }
-    assert!(queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'in_progress'").await > 0, "no kill hit a running job");
-    let _last = Worker::start(queue.database.url());
+    assert!(
+        queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'in_progress'").await > 0,
+        "no kill hit a running job"
+    );
+    let _last = Worker::start(queue.database.url(), Duration::from_millis(200));
     let started = Instant::now();
     queue.until("SELECT count(*) FROM jobs.jobs WHERE kind = 'test.effect' AND state = 'finished'", JOBS).await;
     assert!(started.elapsed() < Duration::from_secs(8), "recovery took {:?}", started.elapsed());
     assert_eq!(queue.number("SELECT count(*) FROM public.effects").await, JOBS);
     assert_eq!(queue.number("SELECT count(DISTINCT n) FROM public.effects").await, JOBS);
-    assert!(queue.number("SELECT count(*) FROM jobs.jobs WHERE errors->0->>'error' LIKE 'the worker was lost%'").await > 0);
+    assert!(
+        queue.number("SELECT count(*) FROM jobs.jobs WHERE errors->0->>'error' LIKE 'the worker was lost%'").await > 0
+    );
     // The periodic job has survived as well.
     queue.until("SELECT (count(*) > 0)::int FROM jobs.jobs WHERE kind = 'test.note' AND created_at > now() - interval '700 ms'", 1).await;
     queue.until("SELECT count(*) FROM jobs.workers", 1).await;
@@ -85,10 +47,15 @@ async fn a_job_that_kills_its_workers_is_dead_in_the_end() {
              ('urgent', 'test.note', '{\"n\": 2}', 'in_progress', 2, 3, '018f0000-0000-7000-8000-000000000001')",
         )
         .await;
-    let engine = queue.start(worker_settings()).await;
+    let engine = queue.start(worker_settings(Duration::from_millis(200))).await;
     until(&engine, |stats| stats.reaped == 2 && stats.failed == 1 && stats.finished == 1).await;
     assert_eq!(queue.runs().into_keys().collect::<Vec<_>>(), [2]);
-    assert_eq!(queue.number("SELECT count(*) FROM jobs.jobs WHERE id = 1 AND state = 'failed' AND finished_at IS NOT NULL").await, 1);
+    assert_eq!(
+        queue
+            .number("SELECT count(*) FROM jobs.jobs WHERE id = 1 AND state = 'failed' AND finished_at IS NOT NULL")
+            .await,
+        1
+    );
     queue.assert_sound().await;
     engine.stop().await;
 }

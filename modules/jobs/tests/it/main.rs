@@ -6,6 +6,7 @@ mod failing;
 mod once;
 mod outage;
 mod periodic;
+mod process;
 mod starving;
 mod stopping;
 mod support;

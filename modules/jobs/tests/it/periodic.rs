@@ -21,7 +21,14 @@ async fn a_schedule_fires_once_per_slot_with_two_engines() {
     let slots = queue.number("SELECT count(DISTINCT unique_key) FROM jobs.jobs").await;
     assert_eq!(queue.number("SELECT count(*) FROM jobs.jobs").await, slots, "a slot has two jobs");
     assert!((5..=8).contains(&slots), "{slots} slots in 3.2 s");
-    assert_eq!(queue.number("SELECT count(*) FROM jobs.schedules WHERE next_at > now() - interval '1 second' AND last_at < next_at").await, 1);
+    assert_eq!(
+        queue
+            .number(
+                "SELECT count(*) FROM jobs.schedules WHERE next_at > now() - interval '1 second' AND last_at < next_at"
+            )
+            .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +42,12 @@ async fn missed_slots_are_not_made_up_for() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(engine.stats().scheduled, 1);
     engine.stop().await;
-    assert_eq!(queue.number("SELECT count(*) FROM jobs.schedules WHERE next_at BETWEEN now() AND now() + interval '1 minute'").await, 1);
+    assert_eq!(
+        queue
+            .number("SELECT count(*) FROM jobs.schedules WHERE next_at BETWEEN now() AND now() + interval '1 minute'")
+            .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,9 @@ async fn a_backlog_of_bulk_does_not_delay_an_urgent_job() {
         worst = worst.max(committed.elapsed());
     }
     assert!(worst < Duration::from_secs(2), "an urgent job waited {worst:?}");
-    assert!(queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'new' AND queue = 'bulk'").await > 0, "the backlog was gone");
+    assert!(
+        queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'new' AND queue = 'bulk'").await > 0,
+        "the backlog was gone"
+    );
     engine.stop().await;
 }

@@ -1,0 +1,54 @@
+//! Why something about an account could not be done.
+
+use kernel::DbError;
+
+use crate::{HasherError, KeyError, WeakPassword};
+
+/// Why something about an account could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    /// Somebody else goes by that name.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// There is an account with that address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The password is too easily guessed.
+    #[error("the password is weak")]
+    WeakPassword(#[source] WeakPassword),
+    /// No such user, or not their password: which of the two is not said.
+    #[error("user name or password is wrong")]
+    InvalidCredentials,
+    /// The password is right and the address was never proven.
+    #[error("the e-mail address is not verified")]
+    EmailNotVerified,
+    /// The password is right and the account is closed.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// The refresh token is not ours, expired, used, or its session has ended.
+    #[error("the refresh token does not hold")]
+    InvalidRefreshToken,
+    /// The mailed token is not ours, expired or used.
+    #[error("the mailed token does not hold")]
+    InvalidToken,
+    /// The caller's present password is another one.
+    #[error("the present password is wrong")]
+    WrongPassword,
+    /// The access token holds and its owner is gone or disabled.
+    #[error("the account is gone or disabled")]
+    Gone,
+    /// There is no such user (asked for by a program, not over HTTP).
+    #[error("there is no such user")]
+    UnknownUser,
+    /// Hashing the password failed.
+    #[error(transparent)]
+    Hasher(#[from] HasherError),
+    /// Signing failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+kernel::db_error!(AccountsError);

@@ -1,0 +1,94 @@
+//! Logging in.
+
+use diesel_async::AsyncConnection;
+use kernel::PgConn;
+
+use crate::{
+    Accounts, AccountsError, HashedPassword, Password,
+    hasher::Verdict,
+    password::TypedPassword,
+    session::{self, Tokens},
+    store::users::{self, UserRow},
+};
+
+kernel::text_type! {
+    /// What people type to say who they are: their user name or e-mail address.
+    pub struct Login {
+        min: 1, max: 254, pattern: r"^[^\x00-\x1f\x7f]*$",
+        say: "a user name or e-mail address", example: "alice",
+    }
+}
+
+/// Opens a session for whoever knows the password.
+///
+/// An unknown user and a wrong password are one answer and take the same time. That an address is unverified or an
+/// account disabled is said only to who knows the password.
+pub(crate) async fn login(
+    accounts: &Accounts,
+    login: &Login,
+    password: &TypedPassword,
+) -> Result<Tokens, AccountsError> {
+    // The password may be changed, or its hash freshened, while it is being verified: then it is verified again.
+    for _ in 0..3 {
+        let user = {
+            let mut conn = accounts.pool.get().await?;
+            users::find_by_login(&mut conn, login.as_str()).await?
+        };
+        // No connection is held while the password is verified.
+        let hash = user.as_ref().map(|user| user.password_hash.as_str());
+        let verdict = accounts.hasher.verify(password.as_str(), hash).await?;
+        let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
+            return Err(AccountsError::InvalidCredentials);
+        };
+        may_log_in(&user)?;
+        let fresher = match (verdict, Password::parse(password.as_str())) {
+            (Verdict::Outdated, Ok(password)) => Some(accounts.hasher.hash(&password).await?),
+            _ => None,
+        };
+        if let Some(tokens) = open(accounts, user, fresher).await? {
+            return Ok(tokens);
+        }
+    }
+    Err(AccountsError::InvalidCredentials)
+}
+
+/// Whether the account's state lets its owner in.
+fn may_log_in(user: &UserRow) -> Result<(), AccountsError> {
+    if user.disabled_at.is_some() {
+        return Err(AccountsError::AccountDisabled);
+    }
+    if user.email_verified_at.is_none() {
+        return Err(AccountsError::EmailNotVerified);
+    }
+    Ok(())
+}
+
+/// Opens the session, or answers `None` when the hash that was verified is no longer the user's.
+async fn open(
+    accounts: &Accounts,
+    verified: UserRow,
+    fresher: Option<HashedPassword>,
+) -> Result<Option<Tokens>, AccountsError> {
+    let accounts = accounts.clone();
+    kernel::run(move || {
+        let (accounts, verified, fresher) = (accounts.clone(), verified.clone(), fresher.clone());
+        async move {
+            let mut conn = accounts.pool.get().await?;
+            let now = accounts.clock.now();
+            let conn: &mut PgConn = &mut conn;
+            conn.transaction(async |conn| {
+                let user = users::lock(conn, verified.id).await?;
+                let Some(user) = user.filter(|user| user.password_hash == verified.password_hash) else {
+                    return Ok(None);
+                };
+                may_log_in(&user)?;
+                if let Some(hash) = &fresher {
+                    users::set_password(conn, user.id, hash.as_str(), now).await?;
+                }
+                session::open(conn, &accounts.keys, &user, now).await.map(Some)
+            })
+            .await
+        }
+    })
+    .await
+}

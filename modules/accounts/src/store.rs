@@ -1,0 +1,5 @@
+//! The module's statements, one file for each kind of row.
+
+pub(crate) mod one_time_tokens;
+pub(crate) mod sessions;
+pub(crate) mod users;

@@ -1,0 +1,152 @@
+//! Making a picture anew. No I/O; slow, so it belongs on a thread of its own (see [`super::Workshop`]).
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageReader, Limits,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+    error::{DecodingError, ImageFormatHint, LimitErrorKind},
+};
+use sha2::{Digest, Sha256};
+
+use super::PictureKind;
+use crate::CatalogError;
+
+/// At most this many bytes of a file.
+pub const FILE_MAX: usize = 10 * 1024 * 1024;
+/// At most this many pixels from side to side.
+pub const SIDE_MAX: u32 = 8_000;
+/// At most this many pixels in all.
+pub const PIXELS_MAX: u64 = 40_000_000;
+/// The decoder may use this much memory at most: a picture of [`PIXELS_MAX`] at four bytes, and some room.
+const MEMORY_MAX: u64 = 200 * 1024 * 1024;
+/// The longer side of the small picture.
+const THUMBNAIL_SIDE: u32 = 320;
+const JPEG_QUALITY: u8 = 85;
+
+/// A picture as it is kept, and the small one beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The name of the file: the hash of `bytes`.
+    pub name: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// The name of the small one.
+    pub thumbnail_name: String,
+    /// The small one.
+    pub thumbnail: Vec<u8>,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// Takes a file in.
+///
+/// # Errors
+/// Too many bytes or pixels; not a kind we take; broken.
+pub(super) fn process(file: &[u8]) -> Result<Picture, CatalogError> {
+    if file.len() > FILE_MAX {
+        return Err(CatalogError::ImageTooLarge);
+    }
+    let kind = PictureKind::of(file).ok_or(CatalogError::UnsupportedImage)?;
+    let image = decode(file, kind)?;
+    // Photographs are smaller as JPEG; whatever is transparent has to be PNG.
+    let (image, kind) = if is_transparent(&image) {
+        (DynamicImage::ImageRgba8(image.into_rgba8()), PictureKind::Png)
+    } else {
+        (DynamicImage::ImageRgb8(image.into_rgb8()), PictureKind::Jpeg)
+    };
+    let bytes = encode(&image, kind)?;
+    let small = if image.width().max(image.height()) > THUMBNAIL_SIDE {
+        encode(&image.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE), kind)?
+    } else {
+        bytes.clone()
+    };
+    let (hash, extension) = (hex::encode(Sha256::digest(&bytes)), kind.extension());
+    Ok(Picture {
+        name: format!("{hash}.{extension}"),
+        bytes,
+        thumbnail_name: format!("{hash}-thumb.{extension}"),
+        thumbnail: small,
+        width: image.width(),
+        height: image.height(),
+    })
+}
+
+fn decode(file: &[u8], kind: PictureKind) -> Result<DynamicImage, CatalogError> {
+    if kind == PictureKind::Jpeg && !jpeg_is_complete(file) {
+        return Err(CatalogError::ImageBroken(ImageError::Decoding(DecodingError::new(
+            ImageFormatHint::Exact(kind.format()),
+            "the file ends before the picture does",
+        ))));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(file), kind.format());
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(SIDE_MAX);
+    limits.max_image_height = Some(SIDE_MAX);
+    limits.max_alloc = Some(MEMORY_MAX);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(refused)?;
+    let (width, height) = decoder.dimensions();
+    if width > SIDE_MAX || height > SIDE_MAX || u64::from(width) * u64::from(height) > PIXELS_MAX {
+        return Err(CatalogError::ImageDimensions);
+    }
+    // A picture without a readable note on how to hold it is held as it is.
+    let orientation = decoder.orientation().ok();
+    let mut image = DynamicImage::from_decoder(decoder).map_err(refused)?;
+    if let Some(orientation) = orientation {
+        image.apply_orientation(orientation);
+    }
+    Ok(image)
+}
+
+fn refused(error: ImageError) -> CatalogError {
+    match error {
+        ImageError::Limits(limit)
+            if matches!(limit.kind(), LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory) =>
+        {
+            CatalogError::ImageDimensions
+        }
+        other => CatalogError::ImageBroken(other),
+    }
+}
+
+/// Whether the JPEG has an end. The decoder fills in what is missing; a buyer should not see half a shirt in grey.
+fn jpeg_is_complete(file: &[u8]) -> bool {
+    // Behind SOI come segments: FF, a marker, and a length that counts itself. Behind the scan comes EOI (FF D9); the
+    // scan itself cannot contain it. A preview in the metadata has an EOI too, hence the walk to the scan.
+    let mut rest = file.get(2..).unwrap_or_default();
+    loop {
+        match rest {
+            [0xff, 0xff, ..] => rest = rest.get(1..).unwrap_or_default(),
+            [0xff, 0xda, ..] => return rest.windows(2).any(|pair| pair == [0xff, 0xd9]),
+            [0xff, marker, high, low, ..] if *marker != 0xd9 => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                match rest.get(2 + length..) {
+                    Some(next) if length >= 2 => rest = next,
+                    _ => return false,
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn is_transparent(image: &DynamicImage) -> bool {
+    image.color().has_alpha() && image.to_rgba8().pixels().any(|pixel| pixel.0.last().is_some_and(|alpha| *alpha < 255))
+}
+
+fn encode(image: &DynamicImage, kind: PictureKind) -> Result<Vec<u8>, CatalogError> {
+    let mut bytes = Vec::new();
+    match kind {
+        PictureKind::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
+        PictureKind::Png | PictureKind::WebP => image.write_with_encoder(PngEncoder::new(&mut bytes)),
+    }
+    .map_err(CatalogError::ImageNotWritten)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

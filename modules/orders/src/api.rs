@@ -1,0 +1,408 @@
+//! The routes of orders.
+
+pub mod dto;
+pub mod problem;
+
+use std::collections::BTreeMap;
+
+use kernel::{
+    BusinessId, Caller, Cursor, Customer, LIMIT_DEFAULT, Operator, OrderId, Problem, Seller, UserId,
+    idempotency::{self, IdempotencyKey, JsonBytes, Ticket},
+    request,
+};
+use poem_openapi::{
+    ApiResponse, OpenApi, Tags,
+    param::{Header, Path, Query},
+    payload::Json,
+};
+use serde::Serialize;
+
+use self::{
+    dto::{
+        CancelOrder, OrderEventList, OrderEventView, OrderList, OrderPaymentList, OrderSummary, OrderView, PlaceOrder,
+        SellerOrderList, SellerOrderView, StartPayment,
+    },
+    problem::{OrderCommandProblem, OrderReadProblem, OrderStaffProblem},
+};
+use crate::{
+    Orders,
+    cancel::cancel,
+    error::OrderError,
+    pay::start_payment,
+    place::{Answer, Placement, sum_duplicates},
+    query::{self, AfterEvent, AfterOrder, Filter},
+    status::{FulfillmentStatus, OrderStatus, PaymentStatus},
+};
+
+#[derive(Tags)]
+enum Tag {
+    /// Placing orders, paying for them, calling them off, and what happened to them
+    Orders,
+}
+
+/// The answer of a placing.
+#[derive(ApiResponse)]
+enum PlaceOrderResponse {
+    /// The order was placed; its stock is promised
+    #[oai(status = 201)]
+    Placed(
+        JsonBytes<OrderView>,
+        /// Where the order is
+        #[oai(header = "Location")]
+        String,
+        /// `true` when this is what an earlier request with the same key was answered
+        #[oai(header = "Idempotency-Replayed")]
+        Option<String>,
+    ),
+    /// A dry run: the order as it would have been placed; nothing was changed
+    #[oai(status = 200)]
+    WouldPlace(JsonBytes<OrderView>),
+}
+
+/// The answer of a cancellation.
+#[derive(ApiResponse)]
+enum CancelOrderResponse {
+    /// The order, called off (or, in a dry run, as it would be)
+    #[oai(status = 200)]
+    Cancelled(
+        JsonBytes<OrderView>,
+        /// `true` when this is what an earlier request with the same key was answered
+        #[oai(header = "Idempotency-Replayed")]
+        Option<String>,
+    ),
+}
+
+/// The answer of a begun payment.
+#[derive(ApiResponse)]
+enum StartPaymentResponse {
+    /// The payment; send the buyer to its `pay_url`
+    #[oai(status = 201)]
+    Started(
+        JsonBytes<payments::PaymentView>,
+        /// `true` when this is what an earlier request with the same key was answered
+        #[oai(header = "Idempotency-Replayed")]
+        Option<String>,
+    ),
+}
+
+/// The routes.
+pub struct Api {
+    orders: Orders,
+}
+
+impl Api {
+    /// The routes over these orders.
+    pub fn new(orders: Orders) -> Self {
+        Self { orders }
+    }
+}
+
+#[OpenApi(tag = "Tag::Orders")]
+impl Api {
+    /// Place an order
+    ///
+    /// All lines or none: the stock of every line is promised to the order in one transaction, or nothing happens and the
+    /// answer names the lines. The order waits for its payment until `expires_at`.
+    #[oai(path = "/orders", method = "post", operation_id = "placeOrder")]
+    async fn place_order(
+        &self,
+        customer: Customer,
+        /// What makes this request this request; required unless it is a dry run
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        /// Price the order and say whether it would be placed; change nothing
+        dry_run: Query<Option<bool>>,
+        body: Json<PlaceOrder>,
+    ) -> Result<PlaceOrderResponse, OrderCommandProblem> {
+        let (caller, dry_run) = (customer.0, dry_run.0.unwrap_or(false));
+        let ticket = ticket(caller, key.0.as_ref(), dry_run, "placeOrder", &body.0)?;
+        let PlaceOrder { lines, ship_to, note, expected_total } = body.0;
+        let lines =
+            sum_duplicates(lines.iter().map(|line| (line.variant_id, line.quantity))).map_err(OrderError::TooMany)?;
+        let now = self.orders.clock.now();
+        let placement = Placement {
+            order_id: OrderId::new(),
+            customer: caller.user_id,
+            lines,
+            ship_to: ship_to.into(),
+            note: note.map(kernel::Prose::into_string),
+            expected_total,
+            ticket,
+            dry_run,
+            placed_at: now,
+            expires_at: now + self.orders.expiry.after,
+            request: request::current(),
+        };
+        let order_id = placement.order_id;
+        let Answer { body, replayed } = self.orders.intake.place(placement).await?;
+        if dry_run {
+            return Ok(PlaceOrderResponse::WouldPlace(body));
+        }
+        let id = if replayed { id_of(&body).unwrap_or(order_id) } else { order_id };
+        Ok(PlaceOrderResponse::Placed(body, format!("/v1/orders/{id}"), replay(replayed)))
+    }
+
+    /// List my orders
+    ///
+    /// Newest first.
+    #[oai(path = "/orders", method = "get", operation_id = "listOrders")]
+    async fn list_orders(
+        &self,
+        customer: Customer,
+        /// Only those that stand here
+        status: Query<Option<OrderStatus>>,
+        /// How many at most
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<u32>>,
+        /// Where to read on: `next_cursor` of the page before
+        cursor: Query<Option<Cursor>>,
+    ) -> Result<Json<OrderList>, OrderReadProblem> {
+        let filter = Filter { customer_id: Some(customer.0.user_id), status: status.0, ..Filter::default() };
+        Ok(Json(self.list(filter, limit.0, cursor.0).await?))
+    }
+
+    /// Get an order
+    ///
+    /// Your own, or anybody's for staff.
+    #[oai(path = "/orders/:id", method = "get", operation_id = "getOrder")]
+    async fn get_order(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+    ) -> Result<Json<OrderView>, OrderReadProblem> {
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        let order = query::find(&mut conn, id.0)
+            .await
+            .map_err(OrderError::from)?
+            .filter(|order| customer.0.is_staff() || order.customer_id == customer.0.user_id)
+            .ok_or(OrderError::NotFound)?;
+        Ok(Json(OrderView::from(&order)))
+    }
+
+    /// List what happened to an order
+    ///
+    /// Oldest first.
+    #[oai(path = "/orders/:id/events", method = "get", operation_id = "listOrderEvents")]
+    async fn list_order_events(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+        /// How many at most
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<u32>>,
+        /// Where to read on: `next_cursor` of the page before
+        cursor: Query<Option<Cursor>>,
+    ) -> Result<Json<OrderEventList>, OrderReadProblem> {
+        let after: Option<AfterEvent> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        self.readable(&mut conn, customer.0, id.0).await?;
+        let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
+        let rows = query::history(&mut conn, id.0, after, i64::from(limit) + 1).await.map_err(OrderError::from)?;
+        let (rows, next_cursor) = page(rows, limit, |row| AfterEvent { seq: row.seq });
+        let to_staff = customer.0.is_staff();
+        Ok(Json(OrderEventList {
+            data: rows.into_iter().map(|row| OrderEventView::of(row, to_staff)).collect(),
+            next_cursor,
+        }))
+    }
+
+    /// Cancel an order
+    ///
+    /// Your own, or anybody's for staff, until something ships. Its stock goes back at once, its money through the gateway.
+    #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
+    async fn cancel_order(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+        /// What makes this request this request; required unless it is a dry run
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        /// Say what would happen; change nothing
+        dry_run: Query<Option<bool>>,
+        body: Json<CancelOrder>,
+    ) -> Result<CancelOrderResponse, OrderCommandProblem> {
+        let (caller, id, orders) = (customer.0, id.0, self.orders.clone());
+        let ticket = ticket(caller, key.0.as_ref(), dry_run.0.unwrap_or(false), &format!("cancelOrder {id}"), &body.0)?;
+        let reason = body.0.reason.into_string();
+        let answer = kernel::run(move || {
+            let (orders, ticket, reason) = (orders.clone(), ticket.clone(), reason.clone());
+            async move {
+                let mut conn = orders.pool.get().await?;
+                cancel(&mut conn, caller, id, &reason, ticket.as_ref(), orders.clock.now()).await
+            }
+        })
+        .await?;
+        Ok(CancelOrderResponse::Cancelled(answer.body, replay(answer.replayed)))
+    }
+
+    /// Pay for an order
+    ///
+    /// Begins a payment of what is still owed and answers the page to pay on. While that page is open, the same payment is
+    /// answered again.
+    #[oai(path = "/orders/:id/payments", method = "post", operation_id = "startPayment")]
+    async fn start_payment(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+        /// What makes this request this request; required
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<IdempotencyKey>>,
+        body: Json<StartPayment>,
+    ) -> Result<StartPaymentResponse, OrderCommandProblem> {
+        let (caller, id, orders) = (customer.0, id.0, self.orders.clone());
+        let ticket = ticket(caller, key.0.as_ref(), false, &format!("startPayment {id}"), &body.0)?;
+        let Some(ticket) = ticket else { return Err(idempotency::missing().into()) };
+        let gateway = body.0.gateway.name();
+        let answer =
+            kernel::detached(async move { start_payment(&orders, caller, id, gateway, &ticket).await }).await?;
+        Ok(StartPaymentResponse::Started(answer.body, replay(answer.replayed)))
+    }
+
+    /// List the payments of an order
+    #[oai(path = "/orders/:id/payments", method = "get", operation_id = "listOrderPayments")]
+    async fn list_order_payments(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+    ) -> Result<Json<OrderPaymentList>, OrderReadProblem> {
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        self.readable(&mut conn, customer.0, id.0).await?;
+        let attempts = payments::list(&mut conn, id.0).await.map_err(OrderError::from)?;
+        let refunds = payments::list_refunds(&mut conn, id.0).await.map_err(OrderError::from)?;
+        Ok(Json(OrderPaymentList {
+            data: attempts.iter().map(Into::into).collect(),
+            refunds: refunds.iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// List a seller's orders
+    ///
+    /// Orders with lines of a business you belong to, newest first, with those lines and no others.
+    #[oai(path = "/businesses/:id/orders", method = "get", operation_id = "listBusinessOrders")]
+    async fn list_business_orders(
+        &self,
+        seller: Seller,
+        /// The business
+        id: Path<BusinessId>,
+        /// Only those that stand here
+        status: Query<Option<OrderStatus>>,
+        /// How many at most
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<u32>>,
+        /// Where to read on: `next_cursor` of the page before
+        cursor: Query<Option<Cursor>>,
+    ) -> Result<Json<SellerOrderList>, OrderReadProblem> {
+        let after: Option<AfterOrder> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        let may_see = seller.0.is_staff()
+            || catalog::is_member(&mut conn, seller.0.user_id, id.0).await.map_err(OrderError::from)?;
+        if !may_see {
+            return Err(OrderError::NotFound.into());
+        }
+        let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
+        let shares = query::list_for_seller(&mut conn, id.0, status.0, after, i64::from(limit) + 1)
+            .await
+            .map_err(OrderError::from)?;
+        let (shares, next_cursor) = page(shares, limit, |share| AfterOrder { id: share.order.id });
+        Ok(Json(SellerOrderList { data: shares.into_iter().map(SellerOrderView::from).collect(), next_cursor }))
+    }
+
+    /// List everybody's orders
+    ///
+    /// For operators. Newest first; every filter narrows.
+    #[oai(path = "/admin/orders", method = "get", operation_id = "listAllOrders")]
+    #[expect(clippy::too_many_arguments, reason = "each filter is a parameter of the document")]
+    async fn list_all_orders(
+        &self,
+        _operator: Operator,
+        /// Of this buyer
+        customer_id: Query<Option<UserId>>,
+        /// With lines of this seller
+        business_id: Query<Option<BusinessId>>,
+        /// With this number
+        number: Query<Option<kernel::Text<1, 20>>>,
+        /// That stand here
+        status: Query<Option<OrderStatus>>,
+        /// Whose ledger says this
+        payment_status: Query<Option<PaymentStatus>>,
+        /// Of which this has been sent
+        fulfillment_status: Query<Option<FulfillmentStatus>>,
+        /// Placed at or after
+        placed_from: Query<Option<chrono::DateTime<chrono::Utc>>>,
+        /// Placed before
+        placed_to: Query<Option<chrono::DateTime<chrono::Utc>>>,
+        /// How many at most
+        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<Option<u32>>,
+        /// Where to read on: `next_cursor` of the page before
+        cursor: Query<Option<Cursor>>,
+    ) -> Result<Json<OrderList>, OrderStaffProblem> {
+        let filter = Filter {
+            customer_id: customer_id.0,
+            business_id: business_id.0,
+            number: number.0.map(|number| number.into_string().to_ascii_uppercase()),
+            status: status.0,
+            payment_status: payment_status.0,
+            fulfillment_status: fulfillment_status.0,
+            placed_from: placed_from.0,
+            placed_to: placed_to.0,
+        };
+        Ok(Json(self.list(filter, limit.0, cursor.0).await?))
+    }
+}
+
+impl Api {
+    async fn list(&self, filter: Filter, limit: Option<u32>, cursor: Option<Cursor>) -> Result<OrderList, Problem> {
+        let after: Option<AfterOrder> = cursor.map(|cursor| cursor.decode()).transpose()?;
+        let limit = limit.unwrap_or(LIMIT_DEFAULT);
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        let rows = query::list(&mut conn, &filter, after, i64::from(limit) + 1).await.map_err(OrderError::from)?;
+        let (rows, next_cursor) = page(rows, limit, |row| AfterOrder { id: row.id });
+        Ok(OrderList { data: rows.into_iter().map(OrderSummary::from).collect(), next_cursor })
+    }
+
+    /// Refuses callers who may not read the order.
+    async fn readable(&self, conn: &mut kernel::PgConn, caller: Caller, id: OrderId) -> Result<(), OrderError> {
+        let owner = query::owner(conn, id).await?.ok_or(OrderError::NotFound)?;
+        if caller.is_staff() || owner == caller.user_id { Ok(()) } else { Err(OrderError::NotFound) }
+    }
+}
+
+/// The ticket of a command: required unless it is a dry run, which has none.
+fn ticket(
+    caller: Caller,
+    key: Option<&IdempotencyKey>,
+    dry_run: bool,
+    operation: &str,
+    body: &impl poem_openapi::types::ToJSON,
+) -> Result<Option<Ticket>, Problem> {
+    match key {
+        _ if dry_run => Ok(None),
+        Some(key) => Ok(Some(Ticket::new(caller.user_id, key, operation, body))),
+        None => Err(idempotency::missing()),
+    }
+}
+
+fn replay(replayed: bool) -> Option<String> {
+    replayed.then(|| "true".to_owned())
+}
+
+/// The id in a stored answer.
+fn id_of(body: &JsonBytes<OrderView>) -> Option<OrderId> {
+    let stored: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body.bytes()).ok()?;
+    stored.get("id")?.as_str()?.parse().ok()
+}
+
+/// Cuts the row that was read beyond the page, and says where the next one begins.
+fn page<T, K: Serialize>(mut rows: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> (Vec<T>, Option<String>) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_more).map(|last| Cursor::encode(&key(last)));
+    (rows, next)
+}

@@ -1,0 +1,432 @@
+//! Orders on the wire.
+
+use chrono::{DateTime, Utc};
+use kernel::{BusinessId, CountryCode, Currency, Money, OrderId, ProductId, Prose, Text, UserId, VariantId};
+use poem_openapi::{Enum, Object, types::Example};
+
+use crate::{
+    address::{Address, OrderAddress},
+    event::{ActorKind, EventKind},
+    order::{Line, Order},
+    query::{EventRow, SellerShare},
+    status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus},
+    store::OrderRow,
+};
+
+/// `minor` units of a currency that came from the database, where only known codes are written.
+pub fn money(minor: i64, currency: &str) -> Money {
+    Money::new(minor, Currency::parse(currency).unwrap_or(Currency::USD))
+}
+
+/// An order to be placed
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields, example, skip_serializing_if_is_none)]
+pub struct PlaceOrder {
+    /// What is ordered; quantities of one variant are added up
+    #[oai(validator(min_items = 1, max_items = 100))]
+    pub lines: Vec<PlaceOrderLine>,
+    /// Where it goes
+    pub ship_to: OrderAddress,
+    /// A word to the seller
+    pub note: Option<Prose<1, 1000>>,
+    /// Refuse the order if its total is another one, because a price changed in the meantime
+    pub expected_total: Option<Money>,
+}
+
+/// A line of an order to be placed
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct PlaceOrderLine {
+    /// The variant
+    pub variant_id: VariantId,
+    /// How many of it
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000")))]
+    pub quantity: i32,
+}
+
+impl Example for PlaceOrder {
+    fn example() -> Self {
+        Self {
+            lines: vec![PlaceOrderLine {
+                variant_id: VariantId::from_uuid(uuid::Uuid::from_u128(0x018f_3c5e_7d2a_7c11_9a0b_5b1f_4c3d_2e1f)),
+                quantity: 2,
+            }],
+            ship_to: OrderAddress {
+                name: Text::example("Alice Nguyen"),
+                line1: Text::example("12 Hang Bac"),
+                line2: None,
+                city: Text::example("Hanoi"),
+                region: None,
+                postal_code: Some(Text::example("100000")),
+                country: CountryCode::example("VN"),
+                phone: None,
+            },
+            note: Some(Prose::example("Please ring twice.")),
+            expected_total: None,
+        }
+    }
+}
+
+/// Why an order is called off
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields, example)]
+pub struct CancelOrder {
+    /// The reason, kept in the order's history
+    pub reason: Text<1, 500>,
+}
+
+impl Example for CancelOrder {
+    fn example() -> Self {
+        Self { reason: Text::example("Ordered the wrong size") }
+    }
+}
+
+/// The gateways one can pay through
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum PaymentGateway {
+    /// The mock gateway
+    Mock,
+}
+
+impl PaymentGateway {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mock => "mock",
+        }
+    }
+}
+
+/// How an order is to be paid
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields, example)]
+pub struct StartPayment {
+    /// Through which gateway
+    pub gateway: PaymentGateway,
+}
+
+impl Example for StartPayment {
+    fn example() -> Self {
+        Self { gateway: PaymentGateway::Mock }
+    }
+}
+
+/// An order
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct OrderView {
+    /// Its identifier
+    pub id: OrderId,
+    /// The number people use
+    pub number: String,
+    /// Who bought
+    pub customer_id: UserId,
+    /// Where it stands
+    pub status: OrderStatus,
+    /// What the ledger of money says
+    pub payment_status: PaymentStatus,
+    /// What has been sent
+    pub fulfillment_status: FulfillmentStatus,
+    /// What has come back
+    pub return_status: ReturnStatus,
+    /// Why staff hold it back
+    pub hold_reason: Option<String>,
+    /// What it costs: active lines plus charges minus credits
+    pub total: Money,
+    /// What it cost when it was placed
+    pub original_total: Money,
+    /// What is still owed; below zero when money is to go back
+    pub balance_due: Money,
+    /// What was captured
+    pub captured: Money,
+    /// What was refunded
+    pub refunded: Money,
+    /// Its lines
+    pub lines: Vec<OrderLineView>,
+    /// What raises the total: shipping, tax
+    pub charges: Vec<OrderAdjustmentView>,
+    /// What lowers the total: discounts, goodwill
+    pub credits: Vec<OrderAdjustmentView>,
+    /// Where it goes
+    pub ship_to: Address,
+    /// A word from the buyer
+    pub note: Option<String>,
+    /// When it was placed
+    pub placed_at: DateTime<Utc>,
+    /// When it expires unless it is paid
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was confirmed
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// When it was cancelled, expired or completed
+    pub closed_at: Option<DateTime<Utc>>,
+    /// When it last changed
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A line of an order: what the catalog said when it was placed
+#[derive(Debug, Clone, Object)]
+pub struct OrderLineView {
+    /// Its place, from 1
+    pub position: i16,
+    /// The variant
+    pub variant_id: VariantId,
+    /// The variant's product
+    pub product_id: ProductId,
+    /// The seller
+    pub business_id: BusinessId,
+    /// Stock keeping unit
+    pub sku: String,
+    /// The name it was sold under
+    pub name: String,
+    /// How many were ordered
+    pub quantity: i32,
+    /// How many of them were called off
+    pub cancelled_quantity: i32,
+    /// How many of them were sent
+    pub shipped_quantity: i32,
+    /// How many of those came back
+    pub returned_quantity: i32,
+    /// Price of one before discount
+    pub list_price: Money,
+    /// Price of one, as sold
+    pub unit_price: Money,
+    /// Quantity times unit price
+    pub total: Money,
+}
+
+/// A charge or a credit of an order
+#[derive(Debug, Clone, Object)]
+pub struct OrderAdjustmentView {
+    /// What it is: shipping, tax, discount, goodwill, balance
+    pub kind: String,
+    /// What the buyer reads
+    pub label: String,
+    /// How much
+    pub amount: Money,
+    /// Since when
+    pub created_at: DateTime<Utc>,
+}
+
+fn line_view(line: &Line, currency: &str) -> OrderLineView {
+    OrderLineView {
+        position: line.position,
+        variant_id: line.variant_id,
+        product_id: line.product_id,
+        business_id: line.business_id,
+        sku: line.sku.clone(),
+        name: line.name.clone(),
+        quantity: line.quantity,
+        cancelled_quantity: line.cancelled_quantity,
+        shipped_quantity: line.shipped_quantity,
+        returned_quantity: line.returned_quantity,
+        list_price: money(line.list_price_minor, currency),
+        unit_price: money(line.unit_price_minor, currency),
+        total: money(line.total_minor, currency),
+    }
+}
+
+impl From<&Order> for OrderView {
+    fn from(order: &Order) -> Self {
+        let money = |minor| money(minor, &order.currency);
+        let adjustments = |is_charge| {
+            order
+                .adjustments
+                .iter()
+                .filter(move |adjustment| adjustment.is_charge == is_charge)
+                .map(|adjustment| OrderAdjustmentView {
+                    kind: adjustment.kind.clone(),
+                    label: adjustment.label.clone(),
+                    amount: money(adjustment.amount_minor),
+                    created_at: adjustment.created_at,
+                })
+                .collect()
+        };
+        Self {
+            id: order.id,
+            number: order.number.clone(),
+            customer_id: order.customer_id,
+            status: order.status,
+            payment_status: order.payment_status,
+            fulfillment_status: order.fulfillment_status,
+            return_status: order.return_status,
+            hold_reason: order.hold_reason.clone(),
+            total: money(order.total_minor),
+            original_total: money(order.original_total_minor),
+            balance_due: money(order.balance_due()),
+            captured: money(order.sums.captured),
+            refunded: money(order.sums.refunded),
+            lines: order.lines.iter().map(|line| line_view(line, &order.currency)).collect(),
+            charges: adjustments(true),
+            credits: adjustments(false),
+            ship_to: order.ship_to.clone(),
+            note: order.note.clone(),
+            placed_at: order.placed_at,
+            expires_at: order.expires_at,
+            confirmed_at: order.confirmed_at,
+            closed_at: order.closed_at,
+            updated_at: order.updated_at,
+        }
+    }
+}
+
+/// An order in a list; the whole of it is at `/v1/orders/{id}`
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct OrderSummary {
+    /// Its identifier
+    pub id: OrderId,
+    /// The number people use
+    pub number: String,
+    /// Who bought
+    pub customer_id: UserId,
+    /// Where it stands
+    pub status: OrderStatus,
+    /// What the ledger of money says
+    pub payment_status: PaymentStatus,
+    /// What has been sent
+    pub fulfillment_status: FulfillmentStatus,
+    /// What has come back
+    pub return_status: ReturnStatus,
+    /// What it costs
+    pub total: Money,
+    /// What is still owed; below zero when money is to go back
+    pub balance_due: Money,
+    /// When it was placed
+    pub placed_at: DateTime<Utc>,
+    /// When it expires unless it is paid
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl From<OrderRow> for OrderSummary {
+    fn from(row: OrderRow) -> Self {
+        let money = |minor| money(minor, &row.currency);
+        Self {
+            id: row.id,
+            total: money(row.total_minor),
+            balance_due: money(row.total_minor - (row.captured_minor - row.refunded_minor)),
+            number: row.number,
+            customer_id: row.customer_id,
+            status: row.status,
+            payment_status: row.payment_status,
+            fulfillment_status: row.fulfillment_status,
+            return_status: row.return_status,
+            placed_at: row.placed_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+/// A page of orders, newest first
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct OrderList {
+    /// The orders
+    pub data: Vec<OrderSummary>,
+    /// Send it as `cursor` to read on; absent at the end
+    pub next_cursor: Option<String>,
+}
+
+/// A seller's share of an order: their own lines, and no others
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct SellerOrderView {
+    /// The order's identifier
+    pub id: OrderId,
+    /// The number people use
+    pub number: String,
+    /// Where it stands
+    pub status: OrderStatus,
+    /// What the ledger of money says
+    pub payment_status: PaymentStatus,
+    /// The seller's lines
+    pub lines: Vec<OrderLineView>,
+    /// The sum of those lines
+    pub lines_total: Money,
+    /// Where it goes; shown once the order is confirmed
+    pub ship_to: Option<Address>,
+    /// When it was placed
+    pub placed_at: DateTime<Utc>,
+}
+
+impl From<SellerShare> for SellerOrderView {
+    fn from(share: SellerShare) -> Self {
+        let SellerShare { order, lines } = share;
+        let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
+        let is_confirmed = matches!(order.status, OrderStatus::Confirmed | OrderStatus::Completed);
+        Self {
+            id: order.id,
+            status: order.status,
+            payment_status: order.payment_status,
+            lines_total: money(lines.iter().map(Line::active_minor).sum(), &order.currency),
+            lines: lines.iter().map(|line| line_view(line, &order.currency)).collect(),
+            ship_to: is_confirmed.then(|| serde_json::from_value(order.ship_to).ok()).flatten(),
+            placed_at: order.placed_at,
+            number: order.number,
+        }
+    }
+}
+
+/// A page of a seller's orders, newest first
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct SellerOrderList {
+    /// The orders
+    pub data: Vec<SellerOrderView>,
+    /// Send it as `cursor` to read on; absent at the end
+    pub next_cursor: Option<String>,
+}
+
+/// Something that happened to an order
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct OrderEventView {
+    /// Its place in the history, from 1
+    pub seq: i32,
+    /// What happened
+    pub kind: EventKind,
+    /// In which role somebody did it
+    pub actor_kind: ActorKind,
+    /// Who did it; shown to staff
+    pub actor_id: Option<uuid::Uuid>,
+    /// In which request; shown to staff
+    pub request_id: Option<String>,
+    /// What changed
+    pub data: serde_json::Value,
+    /// When
+    pub at: DateTime<Utc>,
+}
+
+impl OrderEventView {
+    /// The event as staff or the buyer may see it.
+    pub fn of(row: EventRow, to_staff: bool) -> Self {
+        Self {
+            seq: row.seq,
+            kind: row.kind,
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id.filter(|_| to_staff),
+            request_id: row.request_id.filter(|_| to_staff),
+            data: row.data,
+            at: row.at,
+        }
+    }
+}
+
+/// A page of an order's history, oldest first
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct OrderEventList {
+    /// The events
+    pub data: Vec<OrderEventView>,
+    /// Send it as `cursor` to read on; absent at the end
+    pub next_cursor: Option<String>,
+}
+
+/// The payments and refunds of an order
+#[derive(Debug, Clone, Object)]
+pub struct OrderPaymentList {
+    /// Its payments, newest first
+    pub data: Vec<payments::PaymentView>,
+    /// Its refunds, newest first
+    pub refunds: Vec<payments::RefundView>,
+}

@@ -1,0 +1,78 @@
+//! Orders that are not paid in time give their stock back.
+
+use catalog::stock;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncConnection;
+use kernel::{OrderId, PgConn, db::retrying};
+use payments::AttemptState;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Orders,
+    error::OrderError,
+    event::{Actor, EventKind},
+    jobs::{OrderMail, SendOrderMail},
+    status::{OrderEvent, OrderStatus},
+    store::{self, Change},
+};
+
+/// How many due orders are read at once.
+const PAGE: i64 = 500;
+/// How long a payment that was asked for and not answered keeps an order alive. Longer than the gateway's deadline.
+const IN_FLIGHT: TimeDelta = TimeDelta::seconds(60);
+
+/// Expires every order that is past its time; each in a transaction of its own. Answers how many.
+///
+/// # Errors
+/// What the database said; what was expired before stays expired.
+pub async fn expire_due(orders: &Orders) -> Result<usize, OrderError> {
+    let now = orders.clock.now();
+    let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
+    let mut expired = 0;
+    loop {
+        let due = store::due(&mut *orders.pool.get().await?, now, after, PAGE).await?;
+        for (id, _) in &due {
+            let done = retrying(|| async {
+                let mut conn = orders.pool.get().await?;
+                expire(&mut conn, *id, now).await
+            })
+            .await?;
+            expired += usize::from(done);
+        }
+        match due.last() {
+            Some((id, at)) => after = (*at, id.as_uuid()),
+            None => return Ok(expired),
+        }
+    }
+}
+
+/// Expires one order if it is still due: whatever happened since it was listed wins.
+async fn expire(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bool, OrderError> {
+    conn.transaction(async |conn| {
+        let Some(order) = store::lock(conn, id).await? else { return Ok(false) };
+        let is_due = order.status == OrderStatus::Pending && order.expires_at.is_some_and(|at| at <= now);
+        if !is_due || is_paying(conn, id, now).await? {
+            return Ok(false);
+        }
+        let mut change = Change::of(order, now);
+        change.order.apply(OrderEvent::Expire, now)?;
+        let released = change.order.close(now);
+        change.record(EventKind::Expired, Actor::SYSTEM, json!({ "expires_at": change.order.expires_at }));
+        stock::release(conn, id, &released, None, now).await?;
+        store::save(conn, &mut change).await?;
+        kernel::enqueue(conn, &SendOrderMail { order_id: id, mail: OrderMail::Expired }).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Whether money may be on its way: authorised, or asked for a moment ago without an answer. An open pay page does not
+/// count; money that comes through it later is late money.
+async fn is_paying(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bool, OrderError> {
+    Ok(payments::list(conn, id).await?.iter().any(|attempt| match attempt.state {
+        AttemptState::Authorized => true,
+        AttemptState::Created | AttemptState::Unknown => attempt.updated_at > now - IN_FLIGHT,
+        _ => false,
+    }))
+}

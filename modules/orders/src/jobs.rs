@@ -1,0 +1,154 @@
+//! What orders do later: settle payments, send refunds, expire what is not paid, write to the buyer.
+
+use kernel::{Job, OrderId, Outcome, Queue, job::Registry, mail::Mail, mail::MailError};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{Orders, error::OrderError, expire, query, settle, status::words};
+
+words! {
+    /// What the buyer is told
+    pub enum OrderMail {
+        /// We have your order; here is how to pay
+        Placed = "placed",
+        /// It is paid and will be sent
+        Confirmed = "confirmed",
+        /// It was called off
+        Cancelled = "cancelled",
+        /// It was not paid in time
+        Expired = "expired",
+        /// Money went back
+        Refunded = "refunded",
+    }
+}
+
+impl OrderMail {
+    const fn template(self) -> &'static str {
+        match self {
+            Self::Placed => "order_placed",
+            Self::Confirmed => "order_confirmed",
+            Self::Cancelled => "order_cancelled",
+            Self::Expired => "order_expired",
+            Self::Refunded => "order_refunded",
+        }
+    }
+}
+
+/// Writes to the buyer about their order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendOrderMail {
+    /// Which order.
+    pub order_id: OrderId,
+    /// What about.
+    pub mail: OrderMail,
+}
+
+impl Job for SendOrderMail {
+    const KIND: &'static str = "orders.send_mail";
+    const QUEUE: Queue = Queue::Bulk;
+}
+
+/// Expires what was not paid in time; runs periodically.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExpireDue {}
+
+impl Job for ExpireDue {
+    const KIND: &'static str = "orders.expire_due";
+    const QUEUE: Queue = Queue::Urgent;
+}
+
+/// Forgets old idempotency keys; runs periodically.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PruneKeys {}
+
+impl Job for PruneKeys {
+    const KIND: &'static str = "kernel.prune_idempotency_keys";
+    const QUEUE: Queue = Queue::Bulk;
+}
+
+/// Registers the handlers of this module, and those of the payment jobs that concern an order.
+pub fn register(registry: Registry, orders: &Orders) -> Registry {
+    let (mailer, settler, refunder, expirer, pruner) =
+        (orders.clone(), orders.clone(), orders.clone(), orders.clone(), orders.clone());
+    registry
+        .on(move |job: SendOrderMail, _context| {
+            let orders = mailer.clone();
+            async move { send_mail(&orders, job).await }
+        })
+        .on(move |job: payments::jobs::SettlePayment, context| {
+            let orders = settler.clone();
+            async move { outcome(settle::settle_payment(&orders, job.event_id, &context).await) }
+        })
+        .on(move |job: payments::jobs::SendRefund, context| {
+            let orders = refunder.clone();
+            async move { outcome(settle::send_refund(&orders, job.refund_id, &context).await) }
+        })
+        .on(move |_job: ExpireDue, _context| {
+            let orders = expirer.clone();
+            async move { outcome(expire::expire_due(&orders).await.map(drop)) }
+        })
+        .on(move |_job: PruneKeys, _context| {
+            let orders = pruner.clone();
+            async move { outcome(prune(&orders).await) }
+        })
+        .every(orders.expiry.sweep, &ExpireDue {})
+        .every(std::time::Duration::from_secs(3_600), &PruneKeys {})
+}
+
+/// Everything here may work later: the database, the gateway and lost races come back.
+fn outcome(result: Result<(), OrderError>) -> Outcome {
+    result.into()
+}
+
+async fn prune(orders: &Orders) -> Result<(), OrderError> {
+    let mut conn = orders.pool.get().await?;
+    while kernel::idempotency::prune(&mut conn, orders.clock.now()).await? == 5_000 {}
+    Ok(())
+}
+
+async fn send_mail(orders: &Orders, job: SendOrderMail) -> Outcome {
+    let mail = match compose(orders, &job).await {
+        Ok(Some(mail)) => mail,
+        // The order or its buyer is gone: nobody to write to.
+        Ok(None) => return Outcome::Done,
+        Err(error) => return outcome(Err(error)),
+    };
+    match orders.mailer.send(&mail).await {
+        Ok(()) => Outcome::Done,
+        Err(error @ MailError::Transient(_)) => outcome_of_mail(error, false),
+        Err(error @ MailError::Permanent(_)) => outcome_of_mail(error, true),
+    }
+}
+
+fn outcome_of_mail(error: MailError, is_final: bool) -> Outcome {
+    match Outcome::from(Err(error)) {
+        Outcome::Retry(why) if is_final => Outcome::GiveUp(why),
+        other => other,
+    }
+}
+
+async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, OrderError> {
+    let mut conn = orders.pool.get().await?;
+    let Some(order) = query::find(&mut conn, job.order_id).await? else { return Ok(None) };
+    let Some(buyer) = accounts::contact(&mut conn, order.customer_id).await? else { return Ok(None) };
+    let currency = &order.currency;
+    let amount = |minor| crate::api::dto::money(minor, currency).to_string();
+    let lines: Vec<_> = order
+        .lines
+        .iter()
+        .map(|line| json!({ "name": line.name, "sku": line.sku, "quantity": line.quantity, "total": amount(line.total_minor) }))
+        .collect();
+    Ok(Some(Mail {
+        to: buyer.email,
+        template: job.mail.template().to_owned(),
+        context: json!({
+            "username": buyer.username,
+            "number": order.number,
+            "total": amount(order.original_total_minor),
+            "refund": amount(order.sums.refunded),
+            "lines": lines,
+            "link": format!("{}/v1/orders/{}", orders.public_url, order.id),
+        }),
+        key: format!("order-{}-{}", job.mail.as_str(), order.id),
+    }))
+}

@@ -1,0 +1,308 @@
+//! An order and its rules, without I/O.
+
+use chrono::{DateTime, Utc};
+use kernel::{BusinessId, OrderId, ProductId, UserId, VariantId};
+
+use crate::{
+    address::Address,
+    status::{
+        FulfillmentStatus, InvalidTransition, OrderEvent, OrderStatus, PaymentStatus, ReturnStatus, Sums,
+        payment_status,
+    },
+};
+
+/// An order, with everything its rules need.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its identifier.
+    pub id: OrderId,
+    /// The number people use.
+    pub number: String,
+    /// Who bought.
+    pub customer_id: UserId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Computed from the sums.
+    pub payment_status: PaymentStatus,
+    /// Computed from the lines.
+    pub fulfillment_status: FulfillmentStatus,
+    /// Computed from the lines.
+    pub return_status: ReturnStatus,
+    /// Held back by staff, and why.
+    pub hold_reason: Option<String>,
+    /// The currency of everything in it.
+    pub currency: String,
+    /// Active lines + charges − credits.
+    pub total_minor: i64,
+    /// The total when it was placed.
+    pub original_total_minor: i64,
+    /// The money ledger.
+    pub sums: Sums,
+    /// Where it goes.
+    pub ship_to: Address,
+    /// A word from the buyer.
+    pub note: Option<String>,
+    /// When it was placed.
+    pub placed_at: DateTime<Utc>,
+    /// When it expires unless it is paid.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was confirmed.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// When it was cancelled, expired or completed.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The sequence of its last event.
+    pub last_event: i32,
+    /// Its lines, by position.
+    pub lines: Vec<Line>,
+    /// Its charges and credits, oldest first.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// A line of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its place, from 1.
+    pub position: i16,
+    /// Its variant.
+    pub variant_id: VariantId,
+    /// The variant's product.
+    pub product_id: ProductId,
+    /// The seller.
+    pub business_id: BusinessId,
+    /// Stock keeping unit.
+    pub sku: String,
+    /// The name it was sold under.
+    pub name: String,
+    /// How many were ordered.
+    pub quantity: i32,
+    /// How many of them were called off.
+    pub cancelled_quantity: i32,
+    /// How many of them were sent.
+    pub shipped_quantity: i32,
+    /// How many of those came back.
+    pub returned_quantity: i32,
+    /// Price of one before discount.
+    pub list_price_minor: i64,
+    /// Price of one, as sold.
+    pub unit_price_minor: i64,
+    /// Quantity times unit price.
+    pub total_minor: i64,
+}
+
+impl Line {
+    /// What counts towards the total: ordered − cancelled − returned.
+    pub const fn active_quantity(&self) -> i32 {
+        self.quantity - self.cancelled_quantity - self.returned_quantity
+    }
+
+    /// What is still promised on the shelf, in an order that holds stock.
+    pub const fn reserved_quantity(&self) -> i32 {
+        self.quantity - self.cancelled_quantity - self.shipped_quantity
+    }
+
+    /// The value of the active units.
+    pub fn active_minor(&self) -> i64 {
+        self.unit_price_minor.saturating_mul(i64::from(self.active_quantity()))
+    }
+}
+
+/// A charge or a credit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Whether it raises the total.
+    pub is_charge: bool,
+    /// `shipping`, `tax`, `discount`, `goodwill`, …
+    pub kind: String,
+    /// What the buyer reads.
+    pub label: String,
+    /// How much; above zero.
+    pub amount_minor: i64,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Adjustment {
+    /// What it adds to the total.
+    pub const fn signed(&self) -> i64 {
+        if self.is_charge { self.amount_minor } else { -self.amount_minor }
+    }
+}
+
+/// The kind of the adjustment that brings an order without lines to zero, or back.
+const BALANCE: &str = "balance";
+
+impl Order {
+    /// The total as the lines and adjustments say: never below zero.
+    pub fn computed_total(&self) -> i64 {
+        let lines: i64 = self.lines.iter().map(Line::active_minor).sum();
+        (lines + self.open_adjustments()).max(0)
+    }
+
+    /// What is still owed; negative when money is to go back.
+    pub const fn balance_due(&self) -> i64 {
+        self.total_minor - (self.sums.captured - self.sums.refunded)
+    }
+
+    /// Moves the commanded status.
+    ///
+    /// # Errors
+    /// The move is not in the table.
+    pub fn apply(&mut self, event: OrderEvent, at: DateTime<Utc>) -> Result<(), InvalidTransition> {
+        self.status = self.status.after(event)?;
+        match self.status {
+            OrderStatus::Confirmed => {
+                self.confirmed_at = Some(at);
+                self.closed_at = None;
+                self.expires_at = None;
+            }
+            OrderStatus::Cancelled | OrderStatus::Expired | OrderStatus::Completed => self.closed_at = Some(at),
+            OrderStatus::Pending => {}
+        }
+        Ok(())
+    }
+
+    /// Takes every unshipped unit out of the order. Answers what goes back to the shelf.
+    fn cancel_unshipped(&mut self) -> Vec<(VariantId, i32)> {
+        let released = self.reserved();
+        for line in &mut self.lines {
+            line.cancelled_quantity = line.quantity - line.shipped_quantity;
+        }
+        released
+    }
+
+    /// Takes everything out of the order, so that its total is zero. Answers what goes back to the shelf.
+    ///
+    /// Charges and credits are never taken away: what is left of them is balanced by one more.
+    pub fn close(&mut self, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
+        let released = self.cancel_unshipped();
+        self.balance(self.open_adjustments(), at);
+        released
+    }
+
+    /// The opposite of [`Order::close`]. Answers what has to be promised again.
+    pub fn reopen(&mut self, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
+        for line in &mut self.lines {
+            line.cancelled_quantity = 0;
+        }
+        let balanced: i64 = self.adjustments.iter().filter(|one| one.kind == BALANCE).map(Adjustment::signed).sum();
+        self.balance(balanced, at);
+        self.reserved()
+    }
+
+    /// Charges − credits.
+    fn open_adjustments(&self) -> i64 {
+        self.adjustments.iter().map(Adjustment::signed).sum()
+    }
+
+    fn balance(&mut self, open: i64, at: DateTime<Utc>) {
+        if open != 0 {
+            self.adjustments.push(Adjustment {
+                is_charge: open < 0,
+                kind: BALANCE.to_owned(),
+                label: "Balance of charges and credits".to_owned(),
+                amount_minor: open.saturating_abs(),
+                created_at: at,
+            });
+        }
+    }
+
+    /// What the order holds on the shelf, by variant.
+    pub fn reserved(&self) -> Vec<(VariantId, i32)> {
+        self.lines
+            .iter()
+            .map(|line| (line.variant_id, line.reserved_quantity()))
+            .filter(|(_, quantity)| *quantity > 0)
+            .collect()
+    }
+
+    /// Rewrites what is computed: total, payment status, fulfilment status, return status.
+    pub fn recompute(&mut self) {
+        self.total_minor = self.computed_total();
+        self.payment_status = payment_status(self.sums, self.total_minor);
+        let (mut active, mut shipped, mut returned, mut sent) = (0_i64, 0_i64, 0_i64, 0_i64);
+        for line in &self.lines {
+            active += i64::from(line.quantity - line.cancelled_quantity);
+            shipped += i64::from(line.shipped_quantity);
+            sent += i64::from(line.shipped_quantity);
+            returned += i64::from(line.returned_quantity);
+        }
+        self.fulfillment_status = match shipped {
+            0 => FulfillmentStatus::Unfulfilled,
+            shipped if shipped < active => FulfillmentStatus::PartiallyFulfilled,
+            _ => FulfillmentStatus::Fulfilled,
+        };
+        self.return_status = match returned {
+            0 => ReturnStatus::None,
+            returned if returned < sent => ReturnStatus::PartiallyReturned,
+            _ => ReturnStatus::Returned,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> Order {
+        let line = |position, quantity, unit_price_minor| Line {
+            position,
+            variant_id: VariantId::new(),
+            product_id: ProductId::new(),
+            business_id: BusinessId::new(),
+            sku: "SKU".to_owned(),
+            name: "A thing".to_owned(),
+            quantity,
+            cancelled_quantity: 0,
+            shipped_quantity: 0,
+            returned_quantity: 0,
+            list_price_minor: unit_price_minor,
+            unit_price_minor,
+            total_minor: unit_price_minor * i64::from(quantity),
+        };
+        Order {
+            id: OrderId::new(),
+            number: "0000-0000".to_owned(),
+            customer_id: UserId::new(),
+            status: OrderStatus::Pending,
+            payment_status: PaymentStatus::Unpaid,
+            fulfillment_status: FulfillmentStatus::Unfulfilled,
+            return_status: ReturnStatus::None,
+            hold_reason: None,
+            currency: "USD".to_owned(),
+            total_minor: 0,
+            original_total_minor: 0,
+            sums: Sums::default(),
+            ship_to: Address::sample(),
+            note: None,
+            placed_at: DateTime::UNIX_EPOCH,
+            expires_at: None,
+            confirmed_at: None,
+            closed_at: None,
+            updated_at: DateTime::UNIX_EPOCH,
+            last_event: 1,
+            lines: vec![line(1, 2, 500), line(2, 1, 250)],
+            adjustments: vec![Adjustment {
+                is_charge: true,
+                kind: "shipping".to_owned(),
+                label: "Shipping".to_owned(),
+                amount_minor: 300,
+                created_at: DateTime::UNIX_EPOCH,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_closed_order_costs_nothing_and_a_reopened_one_what_it_did() {
+        let mut order = order();
+        assert_eq!(order.computed_total(), 1_550);
+        let released = order.close(DateTime::UNIX_EPOCH);
+        assert_eq!((order.computed_total(), released.len()), (0, 2));
+        assert!(order.reserved().is_empty());
+        assert_eq!(order.reopen(DateTime::UNIX_EPOCH), released);
+        assert_eq!(order.computed_total(), 1_550);
+        order.close(DateTime::UNIX_EPOCH);
+        assert_eq!(order.computed_total(), 0);
+    }
+}

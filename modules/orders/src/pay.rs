@@ -1,0 +1,169 @@
+//! Paying: an attempt is written down, the gateway is asked, the answer is written down.
+//!
+//! The gateway is called between two transactions, never inside one. The intent (attempt and idempotency key) is committed
+//! first, so a repeat after a crash finds the same attempt, asks the gateway under the same key, and ends where the first
+//! would have ended.
+
+use diesel_async::AsyncConnection;
+use kernel::{
+    Caller, OrderId, PgConn,
+    db::retrying,
+    idempotency::{self, Claim, JsonBytes, StoredAnswer, Ticket},
+};
+use payments::{Attempt, GatewayError, Opened, PaymentView};
+use serde_json::json;
+
+use crate::{
+    Orders,
+    api::dto::money,
+    error::OrderError,
+    event::EventKind,
+    status::OrderStatus,
+    store::{self, Change},
+};
+
+/// How a begun payment is answered.
+#[derive(Debug, Clone)]
+pub struct PaymentAnswer {
+    /// The payment, with the page to pay on.
+    pub body: JsonBytes<PaymentView>,
+    /// Whether this is what an earlier request was answered.
+    pub replayed: bool,
+}
+
+enum Intent {
+    Replay(PaymentAnswer),
+    Ask { attempt: Box<Attempt>, description: String },
+}
+
+/// Begins a payment of what the buyer's order still owes and answers the page to pay on.
+///
+/// # Errors
+/// [`OrderError::NotFound`], [`OrderError::NotPayable`], [`OrderError::NothingDue`], [`OrderError::UnknownGateway`];
+/// [`OrderError::GatewayRefused`], after which the same key may try again; [`OrderError::GatewaySilent`], after which the
+/// same key resumes where this one stopped.
+pub async fn start_payment(
+    orders: &Orders,
+    caller: Caller,
+    id: OrderId,
+    gateway_name: &str,
+    ticket: &Ticket,
+) -> Result<PaymentAnswer, OrderError> {
+    let gateway = orders
+        .gateways
+        .get(gateway_name)
+        .cloned()
+        .ok_or_else(|| OrderError::UnknownGateway(gateway_name.to_owned()))?;
+    let intent = retrying(|| async {
+        let mut conn = orders.pool.get().await?;
+        intend(&mut conn, orders, caller, id, gateway_name, ticket).await
+    })
+    .await?;
+    let (attempt, description) = match intent {
+        Intent::Replay(answer) => return Ok(answer),
+        Intent::Ask { attempt, description } => (attempt, description),
+    };
+    let webhook_url = format!("{}/v1/webhooks/payments/{gateway_name}", orders.public_url);
+    let asked = payments::open_at_gateway(gateway.as_ref(), &attempt, &description, &webhook_url, None).await;
+    retrying(|| async {
+        let mut conn = orders.pool.get().await?;
+        write_down(&mut conn, orders, &attempt, &asked, ticket).await
+    })
+    .await?
+    .map_or_else(
+        || match asked {
+            Err(GatewayError::Refused(reason)) => Err(OrderError::GatewayRefused(reason)),
+            Err(error) => Err(OrderError::GatewaySilent(error.to_string())),
+            Ok(_) => Err(OrderError::Inconsistent(format!("attempt {} was opened and has no answer", attempt.id))),
+        },
+        Ok,
+    )
+}
+
+async fn intend(
+    conn: &mut PgConn,
+    orders: &Orders,
+    caller: Caller,
+    id: OrderId,
+    gateway: &str,
+    ticket: &Ticket,
+) -> Result<Intent, OrderError> {
+    let now = orders.clock.now();
+    conn.transaction(async |conn| {
+        let order = store::lock(conn, id)
+            .await?
+            .filter(|order| order.customer_id == caller.user_id)
+            .ok_or(OrderError::NotFound)?;
+        match idempotency::claim(conn, ticket, now).await? {
+            Claim::Stored(answer) => {
+                return Ok(Intent::Replay(PaymentAnswer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
+            }
+            Claim::OtherRequest => return Err(OrderError::KeyReused),
+            // An intent without an answer: a crash, or a sibling that is still asking. Resume it.
+            Claim::Fresh | Claim::InProgress => {}
+        }
+        let is_late = order.expires_at.is_some_and(|at| at <= now);
+        match order.status {
+            _ if order.hold_reason.is_some() => return Err(OrderError::NotPayable("it is on hold")),
+            OrderStatus::Pending if is_late => return Err(OrderError::NotPayable("its time to pay is over")),
+            OrderStatus::Pending | OrderStatus::Confirmed => {}
+            OrderStatus::Completed => return Err(OrderError::NotPayable("it is completed")),
+            OrderStatus::Cancelled => return Err(OrderError::NotPayable("it was cancelled")),
+            OrderStatus::Expired => return Err(OrderError::NotPayable("it expired; place a new one")),
+        }
+        let due = order.balance_due();
+        if due <= 0 {
+            return Err(OrderError::NothingDue);
+        }
+        let description = format!("Order {}", order.number);
+        let amount = money(due, &order.currency);
+        let attempt = payments::start(conn, id, gateway, amount, now).await?;
+        if attempt.created_at == now {
+            let mut change = Change::of(order, now);
+            change.record(
+                EventKind::PaymentStarted,
+                caller.into(),
+                json!({ "payment_id": attempt.id, "gateway": gateway, "amount_minor": due }),
+            );
+            store::save(conn, &mut change).await?;
+        }
+        Ok(Intent::Ask { attempt: Box::new(attempt), description })
+    })
+    .await
+}
+
+/// Writes down what the gateway said. `None`: it did not open the payment.
+async fn write_down(
+    conn: &mut PgConn,
+    orders: &Orders,
+    attempt: &Attempt,
+    asked: &Result<Opened, GatewayError>,
+    ticket: &Ticket,
+) -> Result<Option<PaymentAnswer>, OrderError> {
+    let now = orders.clock.now();
+    conn.transaction(async |conn| {
+        store::lock(conn, attempt.order_id).await?;
+        match asked {
+            Ok(opened) => {
+                let attempt = payments::opened(conn, attempt.id, opened, now).await?;
+                // A sibling with the same key may have been here first: then its bytes are the answer.
+                if let Claim::Stored(answer) = idempotency::claim(conn, ticket, now).await? {
+                    return Ok(Some(PaymentAnswer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
+                }
+                let body = JsonBytes::of(&PaymentView::from(&attempt));
+                idempotency::complete(conn, ticket, &StoredAnswer { status: 201, body: body.bytes().to_vec() }).await?;
+                Ok(Some(PaymentAnswer { body, replayed: false }))
+            }
+            Err(GatewayError::Refused(reason)) => {
+                payments::refused(conn, attempt.id, reason, now).await?;
+                idempotency::release(conn, ticket).await?;
+                Ok(None)
+            }
+            Err(_) => {
+                payments::unanswered(conn, attempt.id, now).await?;
+                Ok(None)
+            }
+        }
+    })
+    .await
+}

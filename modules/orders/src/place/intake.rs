@@ -1,0 +1,471 @@
+//! The intake: one task, one connection, whatever is waiting is the next batch.
+//!
+//! A batch is two flights over the network: lock + claim, then all writes + COMMIT. Nothing waits for company: a lone
+//! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
+//! placements are tried again one by one, so that one bad order never fails its neighbours.
+
+use std::{collections::HashMap, time::Duration};
+
+use catalog::stock;
+use diesel_async::SimpleAsyncConnection;
+use futures_util::future::{join, join3, join4};
+use kernel::{
+    DbError, PgConn, UserId,
+    db::{self, PoolSettings},
+    idempotency::JsonBytes,
+    job::{self, NewJob},
+};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Placement,
+    decide::{Accepted, Refusal, Shelf},
+    statements::{self, Keys},
+};
+use crate::{
+    api::dto::OrderView,
+    error::OrderError,
+    event::{Actor, ActorKind, EventKind, NewEvent},
+    jobs::{OrderMail, SendOrderMail},
+    number::order_number,
+    order::{Line, Order},
+    status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
+};
+
+/// How an accepted (or replayed) placement is answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The order, as stored under the key.
+    pub body: JsonBytes<OrderView>,
+    /// Whether this is what an earlier request was answered.
+    pub replayed: bool,
+}
+
+type Reply = Result<Answer, OrderError>;
+type Waiting = (Placement, oneshot::Sender<Reply>);
+
+/// How the intake behaves.
+#[derive(Debug, Clone)]
+pub struct IntakeSettings {
+    /// Where the database is.
+    pub database_url: String,
+    /// Placements in one batch, at most.
+    pub max_batch: usize,
+    /// Placements waiting, at most; beyond that the answer is 503.
+    pub queue: usize,
+}
+
+impl IntakeSettings {
+    /// The usual: batches of 128, a queue of 4,096.
+    pub fn new(database_url: impl Into<String>) -> Self {
+        Self { database_url: database_url.into(), max_batch: 128, queue: 4_096 }
+    }
+}
+
+/// The door through which every order comes in. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Intake {
+    /// Starts the intake's task. It ends when the last clone of the handle is gone and the queue is empty.
+    pub fn start(settings: IntakeSettings) -> Self {
+        let (queue, waiting) = mpsc::channel(settings.queue);
+        tokio::spawn(Batcher { settings, conn: None }.run(waiting));
+        Self { queue }
+    }
+
+    /// Places an order; answers after COMMIT. Once handed over, the placement is decided whether or not the caller waits.
+    ///
+    /// # Errors
+    /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
+    pub async fn place(&self, placement: Placement) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send((placement, reply)).map_err(|_full_or_closed| OrderError::Overloaded)?;
+        match answer.await {
+            Ok(reply) => reply,
+            Err(_shutting_down) => Err(OrderError::Overloaded),
+        }
+    }
+}
+
+/// A connection and whether its statements are prepared: a pipelined COMMIT would overtake a cold prepare.
+struct Warm {
+    conn: PgConn,
+    is_warm: bool,
+}
+
+struct Batcher {
+    settings: IntakeSettings,
+    conn: Option<Warm>,
+}
+
+/// What became of a placement in its transaction.
+enum Outcome {
+    Accepted(JsonBytes<OrderView>),
+    Refused(Refusal),
+    /// Its key had been used: what is stored under it.
+    KeyTaken {
+        fingerprint: Vec<u8>,
+        body: Option<Vec<u8>>,
+    },
+    /// Its key had been taken and was given back between our statements.
+    KeyGone,
+}
+
+impl Batcher {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
+        let mut batch: Vec<Waiting> = Vec::with_capacity(self.settings.max_batch);
+        while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
+            let (dry, wet): (Vec<Waiting>, Vec<Waiting>) =
+                batch.drain(..).partition(|(placement, _)| placement.dry_run);
+            self.answer_all(wet).await;
+            self.answer_all(dry).await;
+        }
+    }
+
+    /// Answers everybody, in as many transactions as it takes: usually one.
+    async fn answer_all(&mut self, mut open: Vec<Waiting>) {
+        while !open.is_empty() {
+            // A key stands in a transaction once; whoever comes with the same key is answered by what became of the first.
+            let mut seen = HashMap::new();
+            let (batch, followers): (Vec<Waiting>, Vec<Waiting>) = open.into_iter().partition(|(placement, _)| {
+                placement
+                    .ticket
+                    .as_ref()
+                    .is_none_or(|ticket| seen.insert((ticket.caller, ticket.key.clone()), ()).is_none())
+            });
+            let outcomes = self.decide_all(&batch).await;
+            job::announce();
+            open = settle(batch, outcomes, followers);
+        }
+    }
+
+    /// One transaction for all; if that fails, one for each.
+    async fn decide_all(&mut self, batch: &[Waiting]) -> Vec<Result<Outcome, OrderError>> {
+        let placements: Vec<&Placement> = batch.iter().map(|(placement, _)| placement).collect();
+        match self.attempt(&placements).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            // No use in asking one by one whether the database is away; callers repeat with their keys.
+            Err(error) if error.is_unavailable() => {
+                tracing::warn!(error = ?error, orders = placements.len(), "no orders can be placed");
+                placements.iter().map(|_| Err(DbError::Pool("the intake has no database".into()).into())).collect()
+            }
+            Err(error) => {
+                tracing::warn!(error = ?error, orders = placements.len(), "batch failed; trying its orders one by one");
+                let mut outcomes = Vec::with_capacity(placements.len());
+                for placement in placements {
+                    outcomes.push(self.decide_alone(placement).await);
+                }
+                outcomes
+            }
+        }
+    }
+
+    /// A transaction of its own for one placement, repeated when it loses a race.
+    async fn decide_alone(&mut self, placement: &Placement) -> Result<Outcome, OrderError> {
+        for pause_ms in [5, 25] {
+            match self.attempt(&[placement]).await {
+                Ok(outcomes) => return outcomes.into_iter().next().ok_or(OrderError::Overloaded),
+                Err(error) if error.is_lost_race() => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.attempt(&[placement]).await?.into_iter().next().ok_or(OrderError::Overloaded)
+    }
+
+    /// One transaction. The connection is kept only if it is known to be outside of one afterwards.
+    async fn attempt(&mut self, placements: &[&Placement]) -> Result<Vec<Outcome>, DbError> {
+        let mut warm = match self.conn.take() {
+            Some(warm) => warm,
+            None => Warm { conn: self.connect().await?, is_warm: false },
+        };
+        let result = transact(&mut warm, placements).await;
+        if result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok() {
+            self.conn = Some(warm);
+        }
+        result.map_err(DbError::from)
+    }
+
+    async fn connect(&self) -> Result<PgConn, DbError> {
+        let settings = PoolSettings { application_name: "oms-intake", ..PoolSettings::default() };
+        match tokio::time::timeout(Duration::from_secs(2), db::connect(&self.settings.database_url, &settings)).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(error)) => Err(DbError::Pool(Box::new(error))),
+            Err(elapsed) => Err(DbError::Pool(Box::new(elapsed))),
+        }
+    }
+}
+
+/// Decides and writes: two flights over the network, however many placements there are.
+async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryResult<Vec<Outcome>> {
+    let conn = &warm.conn;
+    let Some(first) = placements.first() else { return Ok(vec![]) };
+    let mut variants: Vec<_> =
+        placements.iter().flat_map(|placement| placement.lines.iter().map(|line| line.variant_id)).collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let keys = Keys::of(placements.iter().copied());
+
+    // First flight. The stock rows are locked before the keys are claimed, in every process: no cycle of waiting.
+    let (begun, offers, claimed, numbers) = join4(
+        async { (&mut &*conn).batch_execute("BEGIN").await },
+        stock::lock_offers(conn, &variants),
+        keys.claim(conn, first.placed_at),
+        statements::take_numbers(conn, placements.len()),
+    )
+    .await;
+    begun?;
+    let (mut shelf, claimed) = (Shelf::new(offers?), claimed?);
+    let mut numbers = numbers?.into_iter();
+
+    let mut movements = Vec::new();
+    let mut orders = Vec::new();
+    let mut bodies = Vec::new();
+    let (mut accepted_placements, mut refused_placements) = (Vec::new(), Vec::new());
+    let mut outcomes = Vec::with_capacity(placements.len());
+    for &placement in placements {
+        let is_ours = placement
+            .ticket
+            .as_ref()
+            .is_none_or(|ticket| claimed.iter().any(|(caller, key)| *caller == ticket.caller && *key == ticket.key));
+        if !is_ours {
+            outcomes.push(Outcome::KeyGone);
+            continue;
+        }
+        match shelf.decide(placement, &mut movements) {
+            Ok(accepted) => {
+                let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
+                let body = JsonBytes::of(&OrderView::from(&order));
+                bodies.push(body.bytes().to_vec());
+                orders.push(order);
+                accepted_placements.push(placement);
+                outcomes.push(Outcome::Accepted(body));
+            }
+            Err(refusal) => {
+                refused_placements.push(placement);
+                outcomes.push(Outcome::Refused(refusal));
+            }
+        }
+    }
+
+    if orders.is_empty() || first.dry_run {
+        // Nothing to keep; the claims of what was refused go with it.
+        (&mut &*conn).batch_execute("ROLLBACK").await?;
+    } else {
+        write(warm, &movements, &orders, &accepted_placements, &refused_placements, &bodies).await?;
+    }
+
+    let taken = Keys::of(
+        placements
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Outcome::KeyGone))
+            .map(|(placement, _)| *placement),
+    );
+    if !taken.is_empty() {
+        let found = taken.find(&warm.conn).await?;
+        for (placement, outcome) in placements.iter().zip(&mut outcomes) {
+            let Some(ticket) = placement.ticket.as_ref().filter(|_| matches!(outcome, Outcome::KeyGone)) else {
+                continue;
+            };
+            if let Some((_, _, fingerprint, _, body)) =
+                found.iter().find(|(caller, key, ..)| *caller == ticket.caller && *key == ticket.key)
+            {
+                *outcome = Outcome::KeyTaken { fingerprint: fingerprint.clone(), body: body.clone() };
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Second flight: every write and COMMIT. A COMMIT after an error is a silent ROLLBACK, so every result is looked at.
+async fn write(
+    warm: &mut Warm,
+    movements: &[stock::Movement],
+    orders: &[Order],
+    accepted: &[&Placement],
+    refused: &[&Placement],
+    bodies: &Vec<Vec<u8>>,
+) -> diesel::QueryResult<()> {
+    let conn = &warm.conn;
+    let (mut events, mut jobs) = (Vec::new(), Vec::new());
+    for (order, placement) in orders.iter().zip(accepted) {
+        events.extend(first_events(order, placement));
+        let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
+        jobs.push(NewJob::new(&SendOrderMail { order_id: order.id, mail })?.of_request(&placement.request));
+    }
+    let (answered, released) = (Keys::of(accepted.iter().copied()), Keys::of(refused.iter().copied()));
+    let writes = async {
+        let ((moved, ordered, lined, told), queued, (answered, released)) = join3(
+            join4(
+                stock::append(conn, movements),
+                statements::insert_orders(conn, orders),
+                statements::insert_lines(conn, orders),
+                statements::insert_events(conn, &events),
+            ),
+            job::insert(conn, &jobs),
+            join(answered.answer(conn, bodies), released.release(conn)),
+        )
+        .await;
+        queued?;
+        for written in [moved, ordered, lined, told, answered, released] {
+            written?;
+        }
+        Ok::<(), diesel::result::Error>(())
+    };
+    if warm.is_warm {
+        let (written, committed) = join(writes, async { (&mut &*conn).batch_execute("COMMIT").await }).await;
+        written?;
+        committed
+    } else {
+        writes.await?;
+        (&mut &*conn).batch_execute("COMMIT").await?;
+        warm.is_warm = true;
+        Ok(())
+    }
+}
+
+/// The order that an accepted placement becomes. An order that costs nothing is confirmed at once.
+fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order {
+    let is_free = accepted.total_minor == 0;
+    let lines = accepted.lines.into_iter().zip(1..).map(|(line, position)| Line {
+        position,
+        variant_id: line.variant_id,
+        product_id: line.product_id,
+        business_id: line.business_id,
+        sku: line.sku,
+        name: line.name,
+        quantity: line.quantity,
+        cancelled_quantity: 0,
+        shipped_quantity: 0,
+        returned_quantity: 0,
+        list_price_minor: line.list_price_minor,
+        unit_price_minor: line.unit_price_minor,
+        total_minor: line.total_minor,
+    });
+    Order {
+        id: placement.order_id,
+        number: order_number(sequence),
+        customer_id: placement.customer,
+        status: if is_free { OrderStatus::Confirmed } else { OrderStatus::Pending },
+        payment_status: PaymentStatus::Unpaid,
+        fulfillment_status: FulfillmentStatus::Unfulfilled,
+        return_status: ReturnStatus::None,
+        hold_reason: None,
+        currency: accepted.currency,
+        total_minor: accepted.total_minor,
+        original_total_minor: accepted.total_minor,
+        sums: Sums::default(),
+        ship_to: placement.ship_to.clone(),
+        note: placement.note.clone(),
+        placed_at: placement.placed_at,
+        expires_at: (!is_free).then_some(placement.expires_at),
+        confirmed_at: is_free.then_some(placement.placed_at),
+        closed_at: None,
+        updated_at: placement.placed_at,
+        last_event: if is_free { 2 } else { 1 },
+        lines: lines.collect(),
+        adjustments: vec![],
+    }
+}
+
+/// The beginning of its history.
+fn first_events(order: &Order, placement: &Placement) -> Vec<NewEvent> {
+    let event = |seq, kind, actor, data| NewEvent {
+        order_id: order.id,
+        seq,
+        kind,
+        actor,
+        request_id: placement.request.request_id.clone(),
+        data,
+        at: order.placed_at,
+    };
+    let buyer = Actor { kind: ActorKind::Customer, id: Some(placement.customer) };
+    let data = json!({ "total_minor": order.total_minor, "currency": order.currency, "lines": order.lines.len() });
+    let mut events = vec![event(1, EventKind::Placed, buyer, data)];
+    if order.status == OrderStatus::Confirmed {
+        events.push(event(2, EventKind::Confirmed, Actor::SYSTEM, json!({ "because": "nothing to pay" })));
+    }
+    events
+}
+
+/// Tells every caller what became of their placement. Answers those that have to be decided again: the key they came with
+/// was refused to somebody else, or was given back while we looked.
+fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, followers: Vec<Waiting>) -> Vec<Waiting> {
+    let mut open = Vec::new();
+    let mut decided: HashMap<(UserId, String), (Vec<u8>, Decision)> = HashMap::new();
+    for ((placement, reply), outcome) in batch.into_iter().zip(outcomes) {
+        let decision = match outcome {
+            Ok(Outcome::Accepted(body)) => Decision::Answer(Answer { body, replayed: false }),
+            Ok(Outcome::Refused(refusal)) => Decision::Refuse(refusal),
+            Ok(Outcome::KeyTaken { fingerprint, body }) => match body {
+                _ if placement.ticket.as_ref().is_some_and(|ticket| ticket.fingerprint != fingerprint) => {
+                    Decision::KeyReused(fingerprint)
+                }
+                Some(body) => Decision::Answer(Answer { body: JsonBytes::from_bytes(body), replayed: true }),
+                None => Decision::InProgress,
+            },
+            Ok(Outcome::KeyGone) => {
+                open.push((placement, reply));
+                continue;
+            }
+            Err(error) => {
+                // A caller that has gone away does not want to know.
+                let _ = reply.send(Err(error));
+                continue;
+            }
+        };
+        let _ = reply.send(decision.clone().into());
+        if let Some(ticket) = placement.ticket {
+            let fingerprint = match &decision {
+                Decision::KeyReused(stored) => stored.clone(),
+                _ => ticket.fingerprint,
+            };
+            decided.insert((ticket.caller, ticket.key), (fingerprint, decision));
+        }
+    }
+    for (placement, reply) in followers {
+        let first = placement.ticket.as_ref().and_then(|ticket| {
+            decided
+                .get(&(ticket.caller, ticket.key.clone()))
+                .map(|(fingerprint, decision)| (*fingerprint == ticket.fingerprint, decision))
+        });
+        match first {
+            Some((true, Decision::Answer(answer))) => {
+                let _ = reply.send(Ok(Answer { replayed: true, ..answer.clone() }));
+            }
+            Some((true, decision @ (Decision::Refuse(_) | Decision::InProgress))) => {
+                let _ = reply.send(decision.clone().into());
+            }
+            Some((false, Decision::Answer(_) | Decision::InProgress | Decision::KeyReused(_))) => {
+                let _ = reply.send(Err(OrderError::KeyReused));
+            }
+            _ => open.push((placement, reply)),
+        }
+    }
+    open
+}
+
+/// What a key's first user was told.
+#[derive(Clone)]
+enum Decision {
+    Answer(Answer),
+    Refuse(Refusal),
+    InProgress,
+    /// The key is stored with this fingerprint, which is not the caller's.
+    KeyReused(Vec<u8>),
+}
+
+impl From<Decision> for Reply {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Answer(answer) => Ok(answer),
+            Decision::Refuse(refusal) => Err(OrderError::Refused(refusal)),
+            Decision::InProgress => Err(OrderError::InProgress),
+            Decision::KeyReused(_) => Err(OrderError::KeyReused),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The read side: orders as their buyer, their sellers and the operators see them.
+
+use chrono::{DateTime, Utc};
+use diesel::{QueryResult, prelude::*};
+use diesel_async::RunQueryDsl;
+use kernel::{BusinessId, OrderId, PgConn, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use crate::store::find;
+use crate::{
+    event::{ActorKind, EventKind},
+    schema::orders::{events, lines, orders},
+    status::{FulfillmentStatus, OrderStatus, PaymentStatus},
+    store::{LineRow, OrderRow, lines_of},
+};
+
+/// A place in a list of orders: newest first, and identifiers grow with time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct AfterOrder {
+    /// The last one shown.
+    pub id: OrderId,
+}
+
+/// A place in a history.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct AfterEvent {
+    /// The last one shown.
+    pub seq: i32,
+}
+
+/// What an operator looks for.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this buyer.
+    pub customer_id: Option<UserId>,
+    /// Where it stands.
+    pub status: Option<OrderStatus>,
+    /// What the ledger says.
+    pub payment_status: Option<PaymentStatus>,
+    /// What has been sent.
+    pub fulfillment_status: Option<FulfillmentStatus>,
+    /// With this number.
+    pub number: Option<String>,
+    /// With lines of this seller.
+    pub business_id: Option<BusinessId>,
+    /// Placed at or after.
+    pub placed_from: Option<DateTime<Utc>>,
+    /// Placed before.
+    pub placed_to: Option<DateTime<Utc>>,
+}
+
+/// Orders, newest first. One statement.
+pub async fn list(
+    conn: &mut PgConn,
+    filter: &Filter,
+    after: Option<AfterOrder>,
+    limit: i64,
+) -> QueryResult<Vec<OrderRow>> {
+    let mut query = orders::table.select(OrderRow::as_select()).order(orders::id.desc()).limit(limit).into_boxed();
+    if let Some(customer) = filter.customer_id {
+        query = query.filter(orders::customer_id.eq(customer));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(orders::status.eq(status));
+    }
+    if let Some(status) = filter.payment_status {
+        query = query.filter(orders::payment_status.eq(status));
+    }
+    if let Some(status) = filter.fulfillment_status {
+        query = query.filter(orders::fulfillment_status.eq(status));
+    }
+    if let Some(number) = &filter.number {
+        query = query.filter(orders::number.eq(number.clone()));
+    }
+    if let Some(business) = filter.business_id {
+        let with_lines = lines::table.filter(lines::business_id.eq(business)).select(lines::order_id);
+        query = query.filter(orders::id.eq_any(with_lines));
+    }
+    if let Some(from) = filter.placed_from {
+        query = query.filter(orders::placed_at.ge(from));
+    }
+    if let Some(to) = filter.placed_to {
+        query = query.filter(orders::placed_at.lt(to));
+    }
+    if let Some(after) = after {
+        query = query.filter(orders::id.lt(after.id));
+    }
+    query.load(conn).await
+}
+
+/// A seller's share of an order.
+#[derive(Debug, Clone)]
+pub struct SellerShare {
+    /// The order.
+    pub order: OrderRow,
+    /// The seller's lines of it, and no others.
+    pub lines: Vec<LineRow>,
+}
+
+/// Orders with lines of a seller, newest first. Two statements.
+pub async fn list_for_seller(
+    conn: &mut PgConn,
+    business: BusinessId,
+    status: Option<OrderStatus>,
+    after: Option<AfterOrder>,
+    limit: i64,
+) -> QueryResult<Vec<SellerShare>> {
+    let filter = Filter { business_id: Some(business), status, ..Filter::default() };
+    let rows = list(conn, &filter, after, limit).await?;
+    let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
+    let own: Vec<LineRow> =
+        lines_of(conn, &ids).await?.into_iter().filter(|line| line.business_id == business).collect();
+    Ok(rows
+        .into_iter()
+        .map(|order| {
+            let lines = own.iter().filter(|line| line.order_id == order.id).cloned().collect();
+            SellerShare { order, lines }
+        })
+        .collect())
+}
+
+/// An event of the history.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = events)]
+pub struct EventRow {
+    /// Its place.
+    pub seq: i32,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who did it: in which role.
+    pub actor_kind: ActorKind,
+    /// Who did it.
+    pub actor_id: Option<Uuid>,
+    /// In which request.
+    pub request_id: Option<String>,
+    /// What changed.
+    pub data: Value,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// The history of an order, oldest first.
+pub async fn history(
+    conn: &mut PgConn,
+    id: OrderId,
+    after: Option<AfterEvent>,
+    limit: i64,
+) -> QueryResult<Vec<EventRow>> {
+    events::table
+        .filter(events::order_id.eq(id))
+        .filter(events::seq.gt(after.map_or(0, |after| after.seq)))
+        .order(events::seq)
+        .limit(limit)
+        .select(EventRow::as_select())
+        .load(conn)
+        .await
+}
+
+/// Who placed an order.
+pub async fn owner(conn: &mut PgConn, id: OrderId) -> QueryResult<Option<UserId>> {
+    orders::table.find(id).select(orders::customer_id).first(conn).await.optional()
+}

@@ -1,0 +1,78 @@
+// @generated automatically by Diesel CLI.
+
+pub mod orders {
+    diesel::table! {
+        orders.adjustments (id) {
+            id -> Uuid,
+            order_id -> Uuid,
+            side -> Text,
+            kind -> Text,
+            label -> Text,
+            amount_minor -> Int8,
+            created_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        orders.events (order_id, seq) {
+            order_id -> Uuid,
+            seq -> Int4,
+            kind -> Text,
+            actor_kind -> Text,
+            actor_id -> Nullable<Uuid>,
+            request_id -> Nullable<Text>,
+            data -> Jsonb,
+            at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        orders.lines (order_id, position) {
+            order_id -> Uuid,
+            position -> Int2,
+            variant_id -> Uuid,
+            product_id -> Uuid,
+            business_id -> Uuid,
+            sku -> Text,
+            name -> Text,
+            quantity -> Int4,
+            cancelled_quantity -> Int4,
+            shipped_quantity -> Int4,
+            returned_quantity -> Int4,
+            list_price_minor -> Int8,
+            unit_price_minor -> Int8,
+            total_minor -> Int8,
+        }
+    }
+
+    diesel::table! {
+        orders.orders (id) {
+            id -> Uuid,
+            number -> Text,
+            customer_id -> Uuid,
+            status -> Text,
+            payment_status -> Text,
+            fulfillment_status -> Text,
+            return_status -> Text,
+            hold_reason -> Nullable<Text>,
+            currency -> Text,
+            total_minor -> Int8,
+            original_total_minor -> Int8,
+            authorized_minor -> Int8,
+            captured_minor -> Int8,
+            refunded_minor -> Int8,
+            ship_to -> Jsonb,
+            note -> Nullable<Text>,
+            placed_at -> Timestamptz,
+            expires_at -> Nullable<Timestamptz>,
+            confirmed_at -> Nullable<Timestamptz>,
+            closed_at -> Nullable<Timestamptz>,
+            updated_at -> Timestamptz,
+            last_event -> Int4,
+        }
+    }
+
+    diesel::joinable!(adjustments -> orders (order_id));
+
+    diesel::allow_tables_to_appear_in_same_query!(adjustments, events, lines, orders,);
+}
