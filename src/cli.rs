@@ -2,6 +2,7 @@
 
 mod config;
 mod dev;
+mod gateway;
 mod mailcatcher;
 mod migrate;
 mod openapi;
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::Args),
+    Gateway(gateway::Args),
     Serve(serve::Args),
     Worker(worker::Args),
     Mailcatcher(mailcatcher::Args),
@@ -39,6 +41,7 @@ impl Command {
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Dev(args) => dev::run(args).await,
+            Self::Gateway(args) => gateway::run(args).await,
             Self::Mailcatcher(args) => mailcatcher::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Worker(args) => worker::run(args).await,

@@ -16,11 +16,17 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = (accounts::AuthApi, accounts::MeApi, orders::Api, payments::Api);
+type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, payments::Api);
 
 fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    let Modules { accounts, orders, payments, .. } = wiring.api.clone();
-    let apis = (accounts::AuthApi::new(accounts.clone()), accounts::MeApi::new(accounts), orders::Api::new(orders), payments);
+    let Modules { accounts, catalog, orders, payments, .. } = wiring.api.clone();
+    let apis = (
+        accounts::AuthApi::new(accounts.clone()),
+        accounts::MeApi::new(accounts),
+        catalog::api(&catalog),
+        orders::Api::new(orders),
+        payments,
+    );
     OpenApiService::new(apis, TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))

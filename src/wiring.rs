@@ -67,6 +67,9 @@ pub enum WiringError {
     /// A webhook secret.
     #[error("OMS_WEBHOOK_SECRETS cannot be used")]
     WebhookSecret(#[from] payments::SecretError),
+    /// The working directory is gone.
+    #[error("OMS_MEDIA_URL is a relative path, and the working directory cannot be found")]
+    WorkingDirectory(#[source] std::io::Error),
     /// Where pictures are kept.
     #[error("OMS_MEDIA_URL cannot be used")]
     Media(#[from] catalog::media::OpenStoreError),
@@ -132,7 +135,9 @@ impl Wiring {
     /// # Errors
     /// Never with the built-in defaults; a test reads them all.
     pub fn for_description() -> Result<Self, WiringError> {
-        let environment = Environment::empty().with("DATABASE_URL", "postgres://127.0.0.1/none");
+        let environment = Environment::empty()
+            .with("DATABASE_URL", "postgres://127.0.0.1/none")
+            .with("OMS_MEDIA_URL", "memory:///");
         Self::new(Config::read(&environment, Needs::Nothing)?)
     }
 }
@@ -166,7 +171,7 @@ impl Shared {
             keys: Arc::new(accounts::TokenKeys::new(config.secret_key.expose().as_bytes(), Arc::clone(clock))?),
             hasher: accounts::Hasher::default(),
             gateways: Arc::new(BTreeMap::from([(MOCK.to_owned(), gateway)])),
-            media: catalog::media::open_store(&config.media_url, [])?,
+            media: catalog::media::open_store(&media_address(&config.media_url)?, [])?,
             workshop: catalog::media::Workshop::default(),
             intake: Intake::new(IntakeSettings::new(config.database_url.expose())),
         })
@@ -208,4 +213,13 @@ impl Shared {
             },
         })
     }
+}
+
+/// The address of a place for pictures: a path is a directory.
+fn media_address(place: &str) -> Result<String, WiringError> {
+    if place.contains("://") {
+        return Ok(place.to_owned());
+    }
+    let directory = std::path::absolute(place).map_err(WiringError::WorkingDirectory)?;
+    Ok(format!("file://{}", directory.display()))
 }

@@ -23,6 +23,7 @@ use self::{
 };
 use crate::{
     config::{Config, Environment, Needs},
+    gateway,
     http::{self, Shutdown},
     mailcatcher::{KEEP_DEFAULT, MailCatcher},
     migrations, telemetry,
@@ -53,6 +54,7 @@ struct Running {
     wiring: Wiring,
     server: http::Server,
     catcher: MailCatcher,
+    gateway: gateway::Running,
     cluster: Cluster,
     instance: Instance,
     home: Home,
@@ -150,8 +152,9 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
     .await?;
     let catcher = MailCatcher::new(smtp.listener, mail_page.listener, KEEP_DEFAULT, Arc::new(SystemClock));
     let wiring = Wiring::new(config(&instance.database)?)?;
+    let gateway = gateway::start(&wiring.config, wiring.clock.clone(), gateway.listener, shutdown.clone()).await?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
-    Ok(Running { wiring, server, catcher, cluster, instance, home })
+    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home })
 }
 
 async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<Cluster> {
@@ -161,7 +164,7 @@ async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<C
 }
 
 async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
-    let Running { wiring, server, catcher, cluster, instance, home } = running;
+    let Running { wiring, server, catcher, gateway, cluster, instance, home } = running;
     home.announce(&instance)?;
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
     let say_ready = async {
@@ -169,8 +172,9 @@ async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::
             println!("{}", banner::ready(&instance, home.path(), began.elapsed()));
         }
     };
-    let ((), caught, worked, ()) = tokio::join!(
+    let ((), (), caught, worked, ()) = tokio::join!(
         server.run(),
+        gateway.run(),
         catcher.run(told(shutdown.clone())),
         worker::run(&wiring, shutdown.clone()),
         async {

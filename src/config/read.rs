@@ -232,7 +232,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
     }
 
     let media_url = reader.text("OMS_MEDIA_URL");
-    if media_url.contains("://") && !["file://", "s3://"].iter().any(|scheme| media_url.starts_with(scheme)) {
+    if media_url.contains("://") && !["file://", "s3://", "memory://"].iter().any(|scheme| media_url.starts_with(scheme)) {
         reader.wrong("OMS_MEDIA_URL", "must be a directory, file:///… or s3://bucket/prefix");
     }
 
