@@ -213,7 +213,11 @@ impl TestApp {
             let context = context_of(job.id);
             let outcome = handler(job.args, context).await;
             if outcome == Outcome::Done {
-                self.sql(&format!("UPDATE jobs.jobs SET state = 'finished' WHERE id = {}", job.id)).await;
+                self.sql(&format!(
+                    "UPDATE jobs.jobs SET state = 'finished', finished_at = now() WHERE id = {}",
+                    job.id
+                ))
+                .await;
             }
             outcomes.push((job.kind, outcome));
         }
