@@ -65,8 +65,8 @@ async fn a_refund_is_sent_with_its_id_and_settled_by_the_answer() {
     let gateway = ScriptedGateway::new("mock");
     gateway.then(Reaction::StaySilent);
     let id =
-        request_refund(&mut *house.pool.get().await.unwrap(), attempt.order_id, 400, "test", noon()).await.unwrap()[0];
-    let load = async || load_refund(&mut *house.pool.get().await.unwrap(), id).await.unwrap().unwrap();
+        request_refund(&mut house.pool.get().await.unwrap(), attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+    let load = async || load_refund(&mut house.pool.get().await.unwrap(), id).await.unwrap().unwrap();
 
     let refund = load().await;
     let silence = send_refund(&gateway, &refund).await;

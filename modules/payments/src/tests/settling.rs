@@ -13,7 +13,7 @@ async fn a_capture_makes_the_attempt_captured_and_names_its_order() {
     let house = House::new().await;
     let attempt = house.pending(usd(1_000)).await;
     let event = house.event(&captured(&attempt)).await;
-    let order = order_of_event(&mut *house.pool.get().await.unwrap(), event).await.unwrap();
+    let order = order_of_event(&mut house.pool.get().await.unwrap(), event).await.unwrap();
     assert_eq!(order, Some(attempt.order_id));
     assert_eq!(house.settle(event).await, Applied::Captured { attempt: attempt.id, amount: usd(1_000) });
     let sums = house.sums(attempt.order_id).await;
@@ -55,7 +55,7 @@ async fn the_same_event_settled_by_fifty_workers_is_settled_once() {
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let pool = house.pool.clone();
-            tokio::spawn(async move { settle(&mut *pool.get().await.unwrap(), event, noon()).await.unwrap() })
+            tokio::spawn(async move { settle(&mut pool.get().await.unwrap(), event, noon()).await.unwrap() })
         })
         .collect();
     let mut captures = 0;
@@ -206,7 +206,7 @@ async fn news_about_strangers_is_ignored_and_kept() {
     }
     assert_eq!(house.count("payments.inbox WHERE outcome LIKE 'ignored:%' AND processed_at IS NOT NULL").await, 4);
     assert_eq!(house.attempt(attempt.id).await.state, AttemptState::Pending);
-    let missing = settle(&mut *house.pool.get().await.unwrap(), EventId::new(), noon()).await;
+    let missing = settle(&mut house.pool.get().await.unwrap(), EventId::new(), noon()).await;
     assert!(matches!(missing, Err(PaymentError::UnknownEvent(_))));
 }
 

@@ -91,7 +91,7 @@ impl House {
     }
 
     pub async fn sums(&self, order: OrderId) -> query::Sums {
-        query::sums(&mut *self.pool.get().await.unwrap(), order).await.unwrap()
+        query::sums(&mut self.pool.get().await.unwrap(), order).await.unwrap()
     }
 
     /// How many rows a query over our tables finds.
@@ -110,19 +110,9 @@ impl House {
         diesel::sql_query(sql).execute(&mut *self.pool.get().await.unwrap()).await
     }
 
-    /// The whole money side of an attempt, for comparing ends.
-    pub async fn end(&self, id: AttemptId) -> String {
-        let attempt = self.attempt(id).await;
-        let ledger = self.count(&format!("payments.transactions WHERE attempt_id = '{id}'")).await;
-        format!(
-            "{} captured {} refunded {} refunding {} by {:?}, {ledger} lines",
-            attempt.state, attempt.captured_minor, attempt.refunded_minor, attempt.refunding_minor, attempt.reference
-        )
-    }
-
     /// Nothing contradicts itself.
     pub async fn sound(&self) {
-        let differences = crate::audit(&mut *self.pool.get().await.unwrap()).await.unwrap();
+        let differences = crate::audit(&mut self.pool.get().await.unwrap()).await.unwrap();
         assert!(differences.is_empty(), "{differences:?}");
     }
 }
