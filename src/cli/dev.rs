@@ -149,7 +149,7 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
     })
     .await?;
     let catcher = MailCatcher::new(smtp.listener, mail_page.listener, KEEP_DEFAULT, Arc::new(SystemClock));
-    let wiring = Wiring::new(config(&instance.database)?);
+    let wiring = Wiring::new(config(&instance.database)?)?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
     Ok(Running { wiring, server, catcher, cluster, instance, home })
 }
@@ -169,7 +169,7 @@ async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::
             println!("{}", banner::ready(&instance, home.path(), began.elapsed()));
         }
     };
-    let ((), caught, (), ()) = tokio::join!(
+    let ((), caught, worked, ()) = tokio::join!(
         server.run(),
         catcher.run(told(shutdown.clone())),
         worker::run(&wiring, shutdown.clone()),
@@ -186,5 +186,6 @@ async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::
     drop(home);
     println!("\nstopped; the data stays for the next time");
     caught?;
+    worked?;
     Ok(ExitCode::SUCCESS)
 }

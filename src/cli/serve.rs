@@ -43,11 +43,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
     let server = http::bind(&wiring, shutdown.clone()).await?;
     let workers = async {
-        if !args.no_worker {
-            crate::worker::run(&wiring, shutdown.clone()).await;
+        if args.no_worker {
+            crate::worker::only_tell_others(&wiring, shutdown.clone()).await;
+            Ok(())
+        } else {
+            crate::worker::run(&wiring, shutdown.clone()).await
         }
     };
-    tokio::join!(server.run(), workers);
+    let ((), worked) = tokio::join!(server.run(), workers);
+    worked?;
     Ok(ExitCode::SUCCESS)
 }
 
