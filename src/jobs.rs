@@ -4,9 +4,12 @@ use kernel::job::Registry;
 
 use crate::wiring::Wiring;
 
-/// All jobs and schedules of `oms worker`. A name is never reused; a retired one stays until its rows are gone.
+/// All jobs and schedules. A name is never reused; a retired one stays until its rows are gone.
 pub fn registry(wiring: &Wiring) -> Registry {
-    let registry = accounts::register(Registry::new(), &wiring.work.accounts);
-    let registry = catalog::register(registry, &wiring.work.catalog);
-    orders::register(registry, &wiring.work.orders)
+    let pool = &wiring.worker_pool;
+    let registry = Registry::new();
+    let registry = accounts::register(registry, &wiring.accounts(pool));
+    let registry = catalog::register(registry, &wiring.catalog(pool));
+    // Orders also handle what payments enqueue: only they know what money means for an order.
+    orders::register(registry, &wiring.orders(pool))
 }

@@ -6,7 +6,7 @@ use poem::{EndpointExt, Route, endpoint::BoxEndpoint};
 use poem_openapi::{LicenseObject, OpenApiService};
 use serde_json::Value;
 
-use crate::wiring::{Modules, Wiring};
+use crate::wiring::Wiring;
 
 const TITLE: &str = "OMS";
 const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n\n\
@@ -18,16 +18,19 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
 /// The Apis of all modules, in the order in which they are documented.
 type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, payments::Api);
 
+fn apis(wiring: &Wiring) -> Apis {
+    let pool = &wiring.api_pool;
+    (
+        accounts::AuthApi::new(wiring.accounts(pool)),
+        accounts::MeApi::new(wiring.accounts(pool)),
+        catalog::api(&wiring.catalog(pool)),
+        orders::Api::new(wiring.orders(pool)),
+        wiring.payments_api(),
+    )
+}
+
 fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    let Modules { accounts, catalog, orders, payments, .. } = wiring.api.clone();
-    let apis = (
-        accounts::AuthApi::new(accounts.clone()),
-        accounts::MeApi::new(accounts),
-        catalog::api(&catalog),
-        orders::Api::new(orders),
-        payments,
-    );
-    OpenApiService::new(apis, TITLE, crate::VERSION)
+    OpenApiService::new(apis(wiring), TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .server("/")
@@ -36,7 +39,7 @@ fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
 
 /// Everything under `/v1`, with what its handlers look up in a request.
 pub fn service(wiring: &Wiring) -> BoxEndpoint<'static, poem::Response> {
-    Route::new().nest("/", openapi(wiring)).data(wiring.api.verifier.clone()).boxed()
+    Route::new().nest("/", openapi(wiring)).data(wiring.verifier()).boxed()
 }
 
 /// Why the document cannot be made.

@@ -8,8 +8,8 @@ pub fn kinds() -> Vec<Kind> {
     kinds.extend(crate::http::problems::KINDS);
     kinds.extend(accounts::problems());
     kinds.extend(catalog::problems());
-    kinds.extend(payments::problems());
     kinds.extend(orders::problems());
+    kinds.extend(payments::problems());
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup();
     kinds

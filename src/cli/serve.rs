@@ -44,10 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let server = http::bind(&wiring, shutdown.clone()).await?;
     let workers = async {
         if args.no_worker {
-            // Jobs that requests ask for are announced to the workers elsewhere.
-            let notifier = jobs::notify_only(wiring.config.database_url.expose());
-            shutdown.clone().started().await;
-            drop(notifier);
+            crate::worker::only_tell_others(&wiring, shutdown.clone()).await;
             Ok(())
         } else {
             crate::worker::run(&wiring, shutdown.clone()).await

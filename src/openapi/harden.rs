@@ -160,14 +160,14 @@ fn whole_bounds(value: &mut Value) {
 
 /// Roles are ours; to a client there is one kind of token. The role is kept as `x-role`.
 fn one_bearer(operation: &mut Map<String, Value>) {
-    let role = operation
-        .get("security")
-        .and_then(Value::as_array)
-        .and_then(|schemes| schemes.first())
-        .and_then(Value::as_object)
-        .and_then(|scheme| scheme.keys().next())
-        .cloned();
+    let schemes = operation.get("security").and_then(Value::as_array).cloned().unwrap_or_default();
+    let role = schemes.first().and_then(Value::as_object).and_then(|scheme| scheme.keys().next()).cloned();
+    // Some operations show more to those who are known, and are open to everybody.
+    let open_to_all = schemes.iter().any(|scheme| scheme.as_object().is_some_and(Map::is_empty));
     match role {
+        Some(_) if open_to_all => {
+            operation.insert("security".to_owned(), json!([{ "bearer": [] }, {}]));
+        }
         Some(role) => {
             operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
             operation.insert("x-role".to_owned(), json!(role));
