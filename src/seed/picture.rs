@@ -2,10 +2,10 @@
 
 use image::{ExtendedColorType, ImageError, codecs::jpeg::JpegEncoder};
 
-/// Width and height in pixels.
-const SIDE: u32 = 400;
+/// Width and height in pixels; no larger than the small version that the catalog makes of a picture.
+const SIDE: u32 = 320;
 /// Pixels to a dot of a letter.
-const DOT: i32 = 17;
+const DOT: i32 = 14;
 /// JPEG quality.
 const QUALITY: u8 = 85;
 
@@ -122,15 +122,15 @@ fn is_inside(shape: u32, dx: i32, dy: i32) -> bool {
     let (x, y) = (dx.abs(), dy.abs());
     match shape {
         // A disc.
-        0 => x * x + y * y < 150 * 150,
+        0 => x * x + y * y < 120 * 120,
         // A square with round corners.
-        1 => x < 135 && y < 135 && (x < 105 || y < 105 || (x - 105).pow(2) + (y - 105).pow(2) < 30 * 30),
+        1 => x < 108 && y < 108 && (x < 84 || y < 84 || (x - 84).pow(2) + (y - 84).pow(2) < 24 * 24),
         // A diamond.
-        2 => x + y < 185,
+        2 => x + y < 148,
         // A hexagon.
-        3 => x < 150 && x + 2 * y < 300,
+        3 => x < 120 && x + 2 * y < 240,
         // A cushion.
-        _ => x.pow(4) / 10_000 + y.pow(4) / 10_000 < 43_000,
+        _ => x.pow(4) / 10_000 + y.pow(4) / 10_000 < 17_600,
     }
 }
 

@@ -54,7 +54,7 @@ pub fn open_store(
 ///
 /// # Errors
 /// What the store said.
-pub(crate) async fn keep(store: &MediaStore, picture: &Picture) -> Result<(), CatalogError> {
+pub async fn keep(store: &MediaStore, picture: &Picture) -> Result<(), CatalogError> {
     for (name, bytes) in [(&picture.thumbnail_name, &picture.thumbnail), (&picture.name, &picture.bytes)] {
         store.put(&Path::from(name.as_str()), Bytes::copy_from_slice(bytes).into()).await?;
     }

@@ -1,0 +1,211 @@
+//! People buy: orders in every state, paid at the gateway's own pay page.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use kernel::{Caller, Currency, OrderId, idempotency::Ticket, job, request};
+use orders::{
+    Address,
+    place::{Placement, Wanted},
+};
+use sha2::{Digest, Sha256};
+
+use super::{Dice, OnSale, People, SeedError, Seeder, Size};
+
+/// As many people buy at once.
+const BUYERS: usize = 8;
+/// How long settling may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where an order is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Paid,
+    Pending,
+    Declined,
+    Cancelled,
+    Expired,
+    Refunded,
+}
+
+/// What becomes of every twelfth order.
+const FATES: [Fate; 12] = [
+    Fate::Paid,
+    Fate::Pending,
+    Fate::Paid,
+    Fate::Cancelled,
+    Fate::Paid,
+    Fate::Expired,
+    Fate::Paid,
+    Fate::Refunded,
+    Fate::Paid,
+    Fate::Declined,
+    Fate::Paid,
+    Fate::Pending,
+];
+
+/// Where the parcels go.
+const HOMES: [(&str, &str, &str, &str, &str); 3] = [
+    ("alice", "Alice Nguyen", "12 Hang Bac", "Hanoi", "VN"),
+    ("bob", "Bob Petersen", "Osterstrasse 9", "Hamburg", "DE"),
+    ("carol", "Carol Jones", "410 Oak Street", "Portland", "US"),
+];
+
+struct Plan {
+    customer: Caller,
+    address: Address,
+    lines: Vec<Wanted>,
+    fate: Fate,
+}
+
+/// Places the orders and sees every one of them to its end; answers how many there are.
+pub(super) async fn buy(seeder: &Seeder, people: &People, on_sale: &[OnSale], size: Size) -> Result<usize, SeedError> {
+    let plans = plan(people, on_sale, size);
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let placed: Vec<(OrderId, Caller, Fate)> =
+        stream::iter(plans).map(|plan| place(seeder, &client, plan)).buffered(BUYERS).try_collect().await?;
+    orders::expire_due(&seeder.orders).await?;
+    settled(seeder).await?;
+    for (id, customer, fate) in &placed {
+        if matches!(fate, Fate::Refunded | Fate::Cancelled) {
+            let mut conn = seeder.orders.pool.get().await?;
+            let reason = if *fate == Fate::Cancelled { "Changed my mind" } else { "It came too late" };
+            let ticket = ticket(*customer, &format!("cancel-{id}"));
+            orders::cancel(&mut conn, *customer, *id, reason, Some(&ticket), seeder.orders.clock.now()).await?;
+        }
+    }
+    settled(seeder).await?;
+    Ok(placed.len())
+}
+
+fn plan(people: &People, on_sale: &[OnSale], size: Size) -> Vec<Plan> {
+    let mut dice = Dice(2026);
+    let mut left: Vec<OnSale> = on_sale.iter().filter(|offer| offer.stock > 2).copied().collect();
+    let mut plans = Vec::new();
+    for number in 0..size.orders() {
+        let number = usize::try_from(number).unwrap_or(0);
+        // Half of them are Alice's, so that one login shows everything.
+        let home = HOMES.get(if number % 2 == 0 || number % 12 == 5 { 0 } else { 1 + number / 2 % 2 });
+        let customer = home.and_then(|(who, ..)| people.get(who));
+        let (Some((_, name, line1, city, country)), Some(customer)) = (home, customer) else { continue };
+        let fate = FATES.get((number + number / 24) % FATES.len()).copied().unwrap_or(Fate::Pending);
+        let lines = basket(&mut dice, &mut left);
+        if lines.is_empty() {
+            break;
+        }
+        let address = Address {
+            name: (*name).to_owned(),
+            line1: (*line1).to_owned(),
+            city: (*city).to_owned(),
+            country: (*country).to_owned(),
+            ..Address::sample()
+        };
+        plans.push(Plan { customer: *customer, address, lines, fate });
+    }
+    plans
+}
+
+/// One to three things in one currency, of which there are enough.
+fn basket(dice: &mut Dice, left: &mut [OnSale]) -> Vec<Wanted> {
+    let mut currency: Option<Currency> = None;
+    let mut lines: Vec<Wanted> = Vec::new();
+    let wanted = 1 + dice.throw(3);
+    for _ in 0..200 {
+        if lines.len() == wanted {
+            break;
+        }
+        let at = dice.throw(left.len());
+        let quantity = i32::try_from(1 + dice.throw(2)).unwrap_or(1);
+        let Some(offer) = left.get_mut(at) else { break };
+        let fits = currency.is_none_or(|currency| currency == offer.currency)
+            && offer.stock >= quantity
+            && lines.iter().all(|line| line.variant_id != offer.variant);
+        if fits {
+            offer.stock -= quantity;
+            currency = Some(offer.currency);
+            lines.push(Wanted { variant_id: offer.variant, quantity, line: lines.len() });
+        }
+    }
+    lines
+}
+
+fn ticket(caller: Caller, key: &str) -> Ticket {
+    let fingerprint = Sha256::digest(key.as_bytes()).to_vec();
+    Ticket { caller: caller.user_id, key: format!("demo-{key}"), fingerprint }
+}
+
+async fn place(seeder: &Seeder, client: &reqwest::Client, plan: Plan) -> Result<(OrderId, Caller, Fate), SeedError> {
+    let (order_id, now) = (OrderId::new(), seeder.orders.clock.now());
+    // Unpaid orders of the demo wait for a week; what is to expire has waited for two hours already.
+    let (placed_at, expires_at) = match plan.fate {
+        Fate::Expired => (now - TimeDelta::hours(2), now - TimeDelta::minutes(90)),
+        _ => (now, now + TimeDelta::days(7)),
+    };
+    let placement = Placement {
+        order_id,
+        customer: plan.customer.user_id,
+        lines: plan.lines,
+        ship_to: plan.address,
+        note: None,
+        expected_total: None,
+        ticket: Some(ticket(plan.customer, &order_id.to_string())),
+        dry_run: false,
+        placed_at,
+        expires_at,
+        request: request::Context::default(),
+    };
+    seeder.orders.intake.place(placement).await?;
+    match plan.fate {
+        Fate::Paid | Fate::Refunded => pay(seeder, client, plan.customer, order_id, "approve").await?,
+        Fate::Declined => pay(seeder, client, plan.customer, order_id, "decline").await?,
+        Fate::Pending | Fate::Cancelled | Fate::Expired => {}
+    }
+    Ok((order_id, plan.customer, plan.fate))
+}
+
+/// Opens the pay page and presses a button.
+async fn pay(
+    seeder: &Seeder,
+    client: &reqwest::Client,
+    customer: Caller,
+    order: OrderId,
+    button: &str,
+) -> Result<(), SeedError> {
+    let ticket = ticket(customer, &format!("pay-{order}"));
+    let answer = orders::start_payment(&seeder.orders, customer, order, seeder.gateway, &ticket).await?;
+    let payment: serde_json::Value = serde_json::from_slice(answer.body.bytes()).unwrap_or_default();
+    let url = payment.get("pay_url").and_then(serde_json::Value::as_str).ok_or(SeedError::NoForm("no address"))?;
+    let page = client.get(url).send().await?.error_for_status()?.text().await?;
+    let nonce = page
+        .split_once("name=\"nonce\" value=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(nonce, _)| nonce)
+        .ok_or(SeedError::NoForm("no form"))?;
+    // The nonce is of letters and digits, '-' and '_', so it needs no escaping.
+    client
+        .post(format!("{url}/{button}"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("nonce={nonce}"))
+        .send()
+        .await?
+        .error_for_status()?;
+    job::announce();
+    Ok(())
+}
+
+/// Waits until no job is ready or running: everything that was paid is settled.
+async fn settled(seeder: &Seeder) -> Result<(), SeedError> {
+    job::announce();
+    let settling = async {
+        loop {
+            let mut conn = seeder.orders.pool.get().await?;
+            if ::jobs::admin::pending(&mut conn).await? == 0 {
+                return Ok(());
+            }
+            drop(conn);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, settling).await.unwrap_or(Err(SeedError::Unsettled))
+}
