@@ -75,6 +75,8 @@ pub struct Config {
     pub public_url: String,
     /// Where pictures are kept: `file:///…` or `s3://…`.
     pub media_url: String,
+    /// What an S3-compatible store wants to know: `aws_region` and the like.
+    pub media_options: Vec<(String, Secret)>,
     /// The payment gateway.
     pub gateway: GatewayConfig,
     /// What webhooks are signed with; the first signs, all verify.

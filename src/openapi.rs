@@ -16,10 +16,21 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = ();
+type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, payments::Api);
 
-fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
-    OpenApiService::new((), TITLE, crate::VERSION)
+fn apis(wiring: &Wiring) -> Apis {
+    let pool = &wiring.api_pool;
+    (
+        accounts::AuthApi::new(wiring.accounts(pool)),
+        accounts::MeApi::new(wiring.accounts(pool)),
+        catalog::api(&wiring.catalog(pool)),
+        orders::Api::new(wiring.orders(pool)),
+        wiring.payments_api(),
+    )
+}
+
+fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
+    OpenApiService::new(apis(wiring), TITLE, crate::VERSION)
         .description(ABOUT)
         .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
         .server("/")
@@ -28,7 +39,7 @@ fn openapi(_wiring: &Wiring) -> OpenApiService<Apis, ()> {
 
 /// Everything under `/v1`, with what its handlers look up in a request.
 pub fn service(wiring: &Wiring) -> BoxEndpoint<'static, poem::Response> {
-    Route::new().nest("/", openapi(wiring)).boxed()
+    Route::new().nest("/", openapi(wiring)).data(wiring.verifier()).boxed()
 }
 
 /// Why the document cannot be made.

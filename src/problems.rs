@@ -6,7 +6,10 @@ use kernel::Kind;
 pub fn kinds() -> Vec<Kind> {
     let mut kinds = kernel::problem::kinds();
     kinds.extend(crate::http::problems::KINDS);
-    // One line for each module: kinds.extend(accounts::problems());
+    kinds.extend(accounts::problems());
+    kinds.extend(catalog::problems());
+    kinds.extend(orders::problems());
+    kinds.extend(payments::problems());
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup();
     kinds

@@ -1,11 +1,36 @@
 //! The job workers of this process, from start to graceful stop.
 
+use ::jobs::{JobsError, Settings};
+use kernel::Queue;
+
 use crate::{http::shutdown::Shutdown, jobs, wiring::Wiring};
 
-/// Works the queues until `shutdown`.
-pub async fn run(wiring: &Wiring, mut shutdown: Shutdown) {
-    let registry = jobs::registry(wiring);
-    tracing::info!(kinds = registry.kinds().len(), "workers started");
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
+
+/// Works the queues until `shutdown`; then lets running jobs end, for 20 seconds at most, and gives back the others.
+///
+/// # Errors
+/// When the engine cannot be started. A database that is away is no reason: workers wait for it.
+pub async fn run(wiring: &Wiring, mut shutdown: Shutdown) -> Result<(), JobsError> {
+    let config = &wiring.config;
+    let settings = Settings {
+        queues: vec![(Queue::Urgent, config.workers_urgent), (Queue::Bulk, config.workers_bulk)],
+        hostname: hostname(),
+        ..Settings::default()
+    };
+    let (url, pool) = (config.database_url.expose(), wiring.machinery_pool.clone());
+    let engine = ::jobs::start(url, pool, jobs::registry(wiring), settings).await?;
     shutdown.started().await;
-    tracing::info!("workers stopped");
+    engine.stop().await;
+    Ok(())
+}
+
+/// Tells the workers of other processes about jobs that this one enqueues, until `shutdown`.
+pub async fn only_tell_others(wiring: &Wiring, mut shutdown: Shutdown) {
+    let notifier = ::jobs::notify_only(wiring.config.database_url.expose());
+    shutdown.stopping().await;
+    drop(notifier);
 }

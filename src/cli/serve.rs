@@ -39,15 +39,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.worker {
         return worker::work(config).await;
     }
-    let wiring = Wiring::new(config);
+    let wiring = Wiring::new(config)?;
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
     let server = http::bind(&wiring, shutdown.clone()).await?;
     let workers = async {
-        if !args.no_worker {
-            crate::worker::run(&wiring, shutdown.clone()).await;
+        if args.no_worker {
+            crate::worker::only_tell_others(&wiring, shutdown.clone()).await;
+            Ok(())
+        } else {
+            crate::worker::run(&wiring, shutdown.clone()).await
         }
     };
-    tokio::join!(server.run(), workers);
+    let ((), worked) = tokio::join!(server.run(), workers);
+    worked?;
     Ok(ExitCode::SUCCESS)
 }
 

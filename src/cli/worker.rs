@@ -27,6 +27,6 @@ pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
 /// Works with a configuration that has been read.
 pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signal(std::time::Duration::ZERO)?;
-    crate::worker::run(&Wiring::new(config), shutdown).await;
+    crate::worker::run(&Wiring::new(config)?, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -244,6 +244,10 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         listen: reader.parsed("OMS_LISTEN", loopback(8000), address),
         public_url: reader.url("OMS_PUBLIC_URL"),
         media_url,
+        media_options: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_lowercase(), Secret::new(environment.get(name)?))))
+            .collect(),
         gateway: GatewayConfig {
             url: reader.url("OMS_GATEWAY_URL"),
             listen: reader.parsed("OMS_GATEWAY_LISTEN", loopback(8100), address),

@@ -105,8 +105,12 @@ pub const GROUPS: &[Group] = &[
             with_default(
                 "OMS_MEDIA_URL",
                 "./media",
-                "Where pictures are kept: a directory (`./media`, `file:///var/lib/oms/media`) or `s3://bucket/prefix`.",
+                "Where pictures are kept: a directory (`./media`, `file:///var/lib/oms/media`), or `s3://bucket/prefix` in a binary that was built with `--features s3`.",
             ),
+            optional("AWS_ACCESS_KEY_ID", "", "The key's name at the S3-compatible store."),
+            optional("AWS_SECRET_ACCESS_KEY", "", "The key."),
+            optional("AWS_REGION", "eu-central-1", "The store's region."),
+            optional("AWS_ENDPOINT", "https://s3.example.com", "Where the store is, when it is not Amazon's."),
         ],
     },
     Group {

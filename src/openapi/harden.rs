@@ -19,6 +19,7 @@ pub(super) fn harden(document: &mut Value) {
         }
     }
     bound_unsigned(document);
+    whole_bounds(document);
     for_each_operation(document, |path, operation| {
         one_bearer(operation);
         framework_answers(path, operation);
@@ -136,16 +137,37 @@ fn bound_unsigned(value: &mut Value) {
     }
 }
 
+/// Bounds are kept as floats by poem-openapi; those of integers are written as integers.
+fn whole_bounds(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if map.get("type").and_then(Value::as_str) == Some("integer") {
+                for name in ["minimum", "maximum"] {
+                    let whole = map.get(name).filter(|bound| bound.is_f64()).map(|bound| bound.to_string());
+                    let whole =
+                        whole.and_then(|text| text.strip_suffix(".0").and_then(|text| text.parse::<i64>().ok()));
+                    if let Some(whole) = whole {
+                        map.insert(name.to_owned(), json!(whole));
+                    }
+                }
+            }
+            map.values_mut().for_each(whole_bounds);
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_bounds),
+        _ => {}
+    }
+}
+
 /// Roles are ours; to a client there is one kind of token. The role is kept as `x-role`.
 fn one_bearer(operation: &mut Map<String, Value>) {
-    let role = operation
-        .get("security")
-        .and_then(Value::as_array)
-        .and_then(|schemes| schemes.first())
-        .and_then(Value::as_object)
-        .and_then(|scheme| scheme.keys().next())
-        .cloned();
+    let schemes = operation.get("security").and_then(Value::as_array).cloned().unwrap_or_default();
+    let role = schemes.first().and_then(Value::as_object).and_then(|scheme| scheme.keys().next()).cloned();
+    // Some operations show more to those who are known, and are open to everybody.
+    let open_to_all = schemes.iter().any(|scheme| scheme.as_object().is_some_and(Map::is_empty));
     match role {
+        Some(_) if open_to_all => {
+            operation.insert("security".to_owned(), json!([{ "bearer": [] }, {}]));
+        }
         Some(role) => {
             operation.insert("security".to_owned(), json!([{ "bearer": [] }]));
             operation.insert("x-role".to_owned(), json!(role));
@@ -203,4 +225,68 @@ fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
         });
     }
     responses.sort_keys();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hardened() -> Value {
+        let mut document = json!({
+            "paths": { "/v1/things/{id}": {
+                "get": { "responses": { "200": {}, "401": {} } },
+                "post": {
+                    "security": [{ "operator": [] }],
+                    "requestBody": { "content": { "application/json; charset=utf-8": { "schema": { "$ref": "#/components/schemas/NewThing" } } } },
+                    "responses": { "201": { "content": { "application/json; charset=utf-8": {} } }, "401": {} },
+                },
+            } },
+            "components": { "schemas": {
+                "NewThing": { "type": "object", "required": ["name"], "properties": {
+                    "name": { "type": "string" },
+                    "kind": { "type": "string", "enum": ["a"] },
+                    "inner": { "$ref": "#/components/schemas/Inner" },
+                    "limit": { "type": "integer", "format": "uint8", "default": 3, "minimum": 1.0 },
+                } },
+                "Inner": { "type": "object", "properties": { "x": { "type": "string" } } },
+                "Shown": { "type": "object", "properties": { "x": { "type": "string" } } },
+            } },
+        });
+        harden(&mut document);
+        document
+    }
+
+    #[test]
+    fn requests_are_closed_and_take_null_for_what_is_optional() {
+        let document = hardened();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["NewThing"]["additionalProperties"], false);
+        assert_eq!(schemas["Inner"]["additionalProperties"], false);
+        assert!(schemas["Shown"].get("additionalProperties").is_none());
+        let fields = &schemas["NewThing"]["properties"];
+        assert!(fields["name"].get("nullable").is_none());
+        assert_eq!(fields["kind"], json!({ "type": "string", "enum": ["a", null], "nullable": true }));
+        assert_eq!(fields["inner"], json!({ "allOf": [{ "$ref": "#/components/schemas/Inner" }], "nullable": true }));
+        assert!(fields["limit"].get("nullable").is_none());
+        assert!(schemas["Shown"]["properties"]["x"].get("nullable").is_none());
+        assert_eq!(fields["limit"]["maximum"], 255);
+        assert_eq!(fields["limit"]["minimum"].to_string(), "1");
+    }
+
+    #[test]
+    fn operations_say_who_may_and_what_the_edge_answers() {
+        let document = hardened();
+        let (get, post) = (&document["paths"]["/v1/things/{id}"]["get"], &document["paths"]["/v1/things/{id}"]["post"]);
+        assert_eq!(get["security"], json!([]));
+        assert!(get["responses"].get("401").is_none());
+        assert_eq!(post["security"], json!([{ "bearer": [] }]));
+        assert_eq!(post["x-role"], "operator");
+        for status in ["400", "401", "413", "415", "500", "503"] {
+            assert!(post["responses"].get(status).is_some(), "{status}");
+        }
+        assert!(get["responses"].get("415").is_none());
+        assert!(post["requestBody"]["content"].get("application/json").is_some());
+        assert_eq!(document["components"]["securitySchemes"].as_object().unwrap().len(), 1);
+        assert_eq!(document["openapi"], "3.0.3");
+    }
 }
