@@ -2,7 +2,7 @@
 //!
 //! Every function wants a connection to another database than the one it is about.
 
-use diesel::{QueryResult, dsl::sql, sql_types as st};
+use diesel::{OptionalExtension, QueryResult, dsl::sql, sql_types as st};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use crate::PgConn;
@@ -68,6 +68,27 @@ pub async fn rename(conn: &mut PgConn, from: DatabaseName, to: DatabaseName) -> 
             .bind::<st::Text, _>(from.0);
     let _hung_up: i64 = hang_up.get_result(conn).await?;
     conn.batch_execute(&format!("ALTER DATABASE {} RENAME TO {}", from.0, to.0)).await
+}
+
+/// The comment on a database, if there is one.
+///
+/// # Errors
+/// What the database said.
+pub async fn comment(conn: &mut PgConn, name: DatabaseName) -> QueryResult<Option<String>> {
+    let text =
+        sql::<st::Nullable<st::Text>>("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = ");
+    let found: Option<Option<String>> = text.bind::<st::Text, _>(name.0).get_result(conn).await.optional()?;
+    Ok(found.flatten())
+}
+
+/// Writes a comment on a database, or removes it.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_comment(conn: &mut PgConn, name: DatabaseName, text: Option<&'static str>) -> QueryResult<()> {
+    // Comments cannot be bound either; ours are constants.
+    let text = text.map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")));
+    conn.batch_execute(&format!("COMMENT ON DATABASE {} IS {text}", name.0)).await
 }
 
 /// Lets the planner know what is in the database of this connection, after much was written into it.

@@ -9,16 +9,18 @@ pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f32())
 }
 
-/// Waits until the API says that it is ready; `false` if it does not within ten seconds.
-pub(super) async fn is_ready(api: &str) -> bool {
+/// Waits until the API says that it is ready.
+pub(super) async fn wait_until_ready(api: &str) -> anyhow::Result<()> {
+    let mut last = String::new();
     for _ in 0..400 {
-        if reqwest::get(format!("{api}/readyz")).await.is_ok_and(|answer| answer.status().is_success()) {
-            return true;
+        match reqwest::get(format!("{api}/readyz")).await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => last = answer.text().await.unwrap_or_default(),
+            Err(error) => last = error.to_string(),
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    tracing::error!("the API does not become ready");
-    false
+    anyhow::bail!("the API does not become ready: {last}")
 }
 
 /// Everything a newcomer needs to know.
