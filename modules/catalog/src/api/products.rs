@@ -66,6 +66,7 @@ impl ProductCreated {
 }
 
 #[derive(ApiResponse)]
+#[expect(clippy::large_enum_variant, reason = "made once and sent away at once")]
 enum ProductReadAnswer {
     /// The product
     #[oai(status = 200)]
