@@ -37,6 +37,7 @@ pub struct Shop {
     pub pool: Pool,
     pub clock: Arc<TestClock>,
     pub media: MediaStore,
+    pub document: String,
     client: TestClient<BoxEndpoint<'static>>,
     _database: TestDatabase,
 }
@@ -129,9 +130,10 @@ impl Shop {
             public_url: "http://shop.test/".to_owned(),
         };
         let service = OpenApiService::new(catalog::api(&deps), "catalog", "1");
+        let document = service.spec();
         let verifier: SharedVerifier = Arc::new(Tokens);
         let client = TestClient::new(Route::new().nest("/v1", service).data(verifier).map_to_response().boxed());
-        Self { pool, clock, media, client, _database: database }
+        Self { pool, clock, media, document, client, _database: database }
     }
 
     /// Lets a second pass, so that what comes next is newer.
