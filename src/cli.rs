@@ -3,11 +3,15 @@
 mod audit;
 mod config;
 mod dev;
+mod doctor;
 mod gateway;
+mod jobs;
 mod mailcatcher;
 mod migrate;
 mod openapi;
+mod seed;
 mod serve;
+mod user;
 mod worker;
 
 use std::process::ExitCode;
@@ -30,6 +34,10 @@ struct Cli {
 enum Command {
     Dev(dev::Args),
     Gateway(gateway::Args),
+    Seed(seed::Args),
+    Doctor(doctor::Args),
+    Jobs(jobs::Args),
+    User(user::Args),
     Serve(serve::Args),
     Worker(worker::Args),
     Mailcatcher(mailcatcher::Args),
@@ -44,6 +52,10 @@ impl Command {
         match self {
             Self::Dev(args) => dev::run(args).await,
             Self::Gateway(args) => gateway::run(args).await,
+            Self::Seed(args) => seed::run(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
+            Self::Jobs(args) => jobs::run(args).await,
+            Self::User(args) => user::run(args).await,
             Self::Mailcatcher(args) => mailcatcher::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Worker(args) => worker::run(args).await,

@@ -41,8 +41,11 @@ pub struct Args {
     #[arg(long)]
     reset: bool,
     /// Start with an empty shop instead of the demo data
-    #[arg(long)]
+    #[arg(long, conflicts_with = "size")]
     empty: bool,
+    /// How much demo data there is to be, when the shop is filled
+    #[arg(long, value_enum, default_value = "s")]
+    size: seed::Size,
 }
 
 /// Where things are looked for first.
@@ -58,7 +61,7 @@ struct Running {
     server: http::Server,
     catcher: MailCatcher,
     gateway: gateway::Running,
-    is_empty: bool,
+    is_new: bool,
     cluster: Cluster,
     instance: Instance,
     home: Home,
@@ -81,13 +84,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let running = tokio::select! {
-        running = start(home, environment, args.reset, args.empty, shutdown.clone()) => running?,
+        running = start(home, environment, args.reset, shutdown.clone()) => running?,
         () = shutdown.started() => {
             println!("\nstopped before it was ready");
             return Ok(ExitCode::SUCCESS);
         }
     };
-    serve(running, began, shutdown).await
+    let demo = (!args.empty).then_some(args.size);
+    serve(running, demo, began, shutdown).await
 }
 
 /// Where the data is kept when nobody says.
@@ -97,13 +101,7 @@ fn default_directory(environment: &Environment) -> PathBuf {
     cluster.parent().map(Path::to_owned).unwrap_or(cluster)
 }
 
-async fn start(
-    home: Home,
-    environment: Environment,
-    reset: bool,
-    is_bare: bool,
-    shutdown: Shutdown,
-) -> anyhow::Result<Running> {
+async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shutdown) -> anyhow::Result<Running> {
     if reset {
         home.reset()?;
         println!("the old data is gone");
@@ -160,7 +158,7 @@ async fn start(
     let wiring = Wiring::new(config(&instance.database)?)?;
     let gateway = gateway::start(&wiring.config, wiring.clock.clone(), gateway.listener, shutdown.clone()).await?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
-    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home, is_empty: prepared.is_new && !is_bare })
+    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home, is_new: prepared.is_new })
 }
 
 async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<Cluster> {
@@ -169,14 +167,20 @@ async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<C
     Ok(tokio::task::spawn_blocking(start).await??)
 }
 
-async fn serve(running: Running, began: Instant, mut shutdown: Shutdown) -> anyhow::Result<ExitCode> {
-    let Running { wiring, server, catcher, gateway, cluster, instance, home, is_empty } = running;
+async fn serve(
+    running: Running,
+    demo: Option<seed::Size>,
+    began: Instant,
+    mut shutdown: Shutdown,
+) -> anyhow::Result<ExitCode> {
+    let Running { wiring, server, catcher, gateway, cluster, instance, home, is_new } = running;
+    let demo = demo.filter(|_| is_new);
     home.announce(&instance)?;
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
     let (workers_shutdown, mail_shutdown) = (shutdown.clone(), told(shutdown.clone()));
     let opening = async {
         tokio::select! {
-            outcome = open(&wiring, &cluster, &instance, &home, is_empty, began) => outcome,
+            outcome = open(&wiring, &cluster, &instance, &home, demo, began) => outcome,
             () = shutdown.started() => Ok(()),
         }
     };
@@ -202,14 +206,14 @@ async fn open(
     cluster: &Cluster,
     instance: &Instance,
     home: &Home,
-    is_empty: bool,
+    demo: Option<seed::Size>,
     began: Instant,
 ) -> anyhow::Result<()> {
     banner::wait_until_ready(&instance.api).await?;
-    if is_empty {
+    if let Some(size) = demo {
         let filling = Instant::now();
         let seeder = seed::Seeder::new(wiring);
-        let filled = seed::fill(&seeder, seed::Size::S, |_| {}).await.context("the demo data cannot be made")?;
+        let filled = seed::fill(&seeder, size, |_| {}).await.context("the demo data cannot be made")?;
         println!(
             "demo shop  {} people, {} products, {} orders ({})",
             filled.users,
@@ -219,6 +223,7 @@ async fn open(
         );
     }
     database::finish(cluster).await?;
-    println!("{}", banner::ready(instance, home.path(), began.elapsed()));
+    let took = began.elapsed();
+    println!("{}", banner::ready(instance, home.path(), took).await);
     Ok(())
 }

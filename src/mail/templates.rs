@@ -169,6 +169,7 @@ pub(crate) mod tests {
             assert!(mail.text.starts_with("Hello alice,\n"), "{name}: {}", mail.text);
             assert!(mail.html.starts_with("<!doctype html>") && mail.html.contains("Hello alice"), "{name}");
             assert!(!mail.text.contains("\n\n\n"), "{name} has a gap:\n{}", mail.text);
+            assert!(!mail.text.contains("USD\nYou"), "{name} lacks a gap:\n{}", mail.text);
             if name != "password_changed" {
                 assert!(mail.text.contains("http://127.0.0.1:8000/v1/auth/verify-email?token=abc&x=1"), "{name}");
             }
