@@ -1,12 +1,17 @@
 //! The command line: one file per command. Errors end here, as text for people.
 
+mod audit;
 mod config;
 mod dev;
+mod doctor;
 mod gateway;
+mod jobs;
 mod mailcatcher;
 mod migrate;
 mod openapi;
+mod seed;
 mod serve;
+mod user;
 mod worker;
 
 use std::process::ExitCode;
@@ -29,10 +34,15 @@ struct Cli {
 enum Command {
     Dev(dev::Args),
     Gateway(gateway::Args),
+    Seed(seed::Args),
+    Doctor(doctor::Args),
+    Jobs(jobs::Args),
+    User(user::Args),
     Serve(serve::Args),
     Worker(worker::Args),
     Mailcatcher(mailcatcher::Args),
     Migrate(migrate::Args),
+    Audit(audit::Args),
     Openapi(openapi::Args),
     Config(config::Args),
 }
@@ -42,10 +52,15 @@ impl Command {
         match self {
             Self::Dev(args) => dev::run(args).await,
             Self::Gateway(args) => gateway::run(args).await,
+            Self::Seed(args) => seed::run(args).await,
+            Self::Doctor(args) => doctor::run(args).await,
+            Self::Jobs(args) => jobs::run(args).await,
+            Self::User(args) => user::run(args).await,
             Self::Mailcatcher(args) => mailcatcher::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Audit(args) => audit::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
             Self::Config(args) => Ok(config::run(&args)),
         }

@@ -16,6 +16,8 @@ use catalog::{Catalog, CatalogError};
 use kernel::{Caller, Currency, DbError, TextError, VariantId};
 use orders::{OrderError, Orders};
 
+use crate::wiring::{GATEWAY, Wiring};
+
 pub use people::{DEMO_PASSWORD, DEMO_USERS, DemoUser};
 pub use picture::picture;
 
@@ -105,6 +107,14 @@ pub struct Seeder {
     pub gateway: &'static str,
 }
 
+impl Seeder {
+    /// Fills the shop of `wiring`, over the workers' pool.
+    pub fn new(wiring: &Wiring) -> Self {
+        let pool = &wiring.worker_pool;
+        Self { catalog: wiring.catalog(pool), orders: wiring.orders(pool), gateway: GATEWAY }
+    }
+}
+
 /// What was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
@@ -152,10 +162,5 @@ impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or(0) % sides.max(1)
-    }
-
-    /// One of `list`.
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
-        list.get(self.throw(list.len()))
     }
 }

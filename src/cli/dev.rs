@@ -26,7 +26,7 @@ use crate::{
     gateway,
     http::{self, Shutdown},
     mailcatcher::{KEEP_DEFAULT, MailCatcher},
-    migrations, telemetry,
+    seed, telemetry,
     wiring::Wiring,
     worker,
 };
@@ -40,6 +40,12 @@ pub struct Args {
     /// Throw the data away and start afresh
     #[arg(long)]
     reset: bool,
+    /// Start with an empty shop instead of the demo data
+    #[arg(long, conflicts_with = "size")]
+    empty: bool,
+    /// How much demo data there is to be, when the shop is filled
+    #[arg(long, value_enum, default_value = "s")]
+    size: seed::Size,
 }
 
 /// Where things are looked for first.
@@ -55,6 +61,7 @@ struct Running {
     server: http::Server,
     catcher: MailCatcher,
     gateway: gateway::Running,
+    is_new: bool,
     cluster: Cluster,
     instance: Instance,
     home: Home,
@@ -83,7 +90,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    serve(running, began, shutdown).await
+    let demo = (!args.empty).then_some(args.size);
+    serve(running, demo, began, shutdown).await
 }
 
 /// Where the data is kept when nobody says.
@@ -136,25 +144,21 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         .with("MAIL_PORT", smtp.port.to_string())
         .with("MAIL_USERNAME", "")
         .with("MAIL_PASSWORD", "")
-        .with_default("OMS_LOG", "warn,oms::http::access_log=info")
+        .with_default("OMS_LOG", "warn")
         .with_default("OMS_LOG_FORMAT", "pretty");
     let config = |database: &str| Config::read(&environment.clone().with("DATABASE_URL", database), Needs::Development);
     telemetry::init(&config(&instance.database)?);
 
-    database::prepare(&cluster, async |url| {
-        let applied = migrations::apply(url).await?;
-        println!(
-            "schema     {}",
-            if applied.is_empty() { "is current".to_owned() } else { format!("{} migrations applied", applied.len()) }
-        );
-        anyhow::Ok(())
-    })
-    .await?;
+    let prepared = database::prepare(&cluster).await?;
+    match prepared.applied {
+        0 => println!("schema     is current"),
+        applied => println!("schema     {applied} migrations applied"),
+    }
     let catcher = MailCatcher::new(smtp.listener, mail_page.listener, KEEP_DEFAULT, Arc::new(SystemClock));
     let wiring = Wiring::new(config(&instance.database)?)?;
     let gateway = gateway::start(&wiring.config, wiring.clock.clone(), gateway.listener, shutdown.clone()).await?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
-    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home })
+    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home, is_new: prepared.is_new })
 }
 
 async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<Cluster> {
@@ -163,27 +167,29 @@ async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<C
     Ok(tokio::task::spawn_blocking(start).await??)
 }
 
-async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
-    let Running { wiring, server, catcher, gateway, cluster, instance, home } = running;
+async fn serve(
+    running: Running,
+    demo: Option<seed::Size>,
+    began: Instant,
+    mut shutdown: Shutdown,
+) -> anyhow::Result<ExitCode> {
+    let Running { wiring, server, catcher, gateway, cluster, instance, home, is_new } = running;
+    let demo = demo.filter(|_| is_new);
     home.announce(&instance)?;
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
-    let say_ready = async {
-        if banner::is_ready(&instance.api).await {
-            println!("{}", banner::ready(&instance, home.path(), began.elapsed()));
+    let (workers_shutdown, mail_shutdown) = (shutdown.clone(), told(shutdown.clone()));
+    let opening = async {
+        tokio::select! {
+            outcome = open(&wiring, &cluster, &instance, &home, demo, began) => outcome,
+            () = shutdown.started() => Ok(()),
         }
     };
-    let ((), (), caught, worked, ()) = tokio::join!(
+    let ((), (), caught, worked, opened) = tokio::join!(
         server.run(),
         gateway.run(),
-        catcher.run(told(shutdown.clone())),
-        worker::run(&wiring, shutdown.clone()),
-        async {
-            let mut shutdown = shutdown.clone();
-            tokio::select! {
-                () = say_ready => {}
-                () = shutdown.started() => {}
-            }
-        },
+        catcher.run(mail_shutdown),
+        worker::run(&wiring, workers_shutdown),
+        async { opening.await.inspect_err(|error| eprintln!("error: {error:#}\nCtrl-C stops what is running")) },
     );
     drop(wiring);
     tokio::task::spawn_blocking(move || cluster.stop()).await?;
@@ -191,5 +197,33 @@ async fn serve(running: Running, began: Instant, shutdown: Shutdown) -> anyhow::
     println!("\nstopped; the data stays for the next time");
     caught?;
     worked?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if opened.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fills an empty shop and says where everything is.
+async fn open(
+    wiring: &Wiring,
+    cluster: &Cluster,
+    instance: &Instance,
+    home: &Home,
+    demo: Option<seed::Size>,
+    began: Instant,
+) -> anyhow::Result<()> {
+    banner::wait_until_ready(&instance.api).await?;
+    if let Some(size) = demo {
+        let filling = Instant::now();
+        let seeder = seed::Seeder::new(wiring);
+        let filled = seed::fill(&seeder, size, |_| {}).await.context("the demo data cannot be made")?;
+        println!(
+            "demo shop  {} people, {} products, {} orders ({})",
+            filled.users,
+            filled.products,
+            filled.orders,
+            banner::seconds(filling.elapsed())
+        );
+    }
+    database::finish(cluster).await?;
+    let took = began.elapsed();
+    println!("{}", banner::ready(instance, home.path(), took).await);
+    Ok(())
 }

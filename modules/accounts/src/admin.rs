@@ -103,3 +103,11 @@ pub async fn reset_password(
     })
     .await
 }
+
+/// The newest accounts, `limit` at most; only those with `role`, if one is given.
+///
+/// # Errors
+/// What the database said.
+pub async fn list(conn: &mut PgConn, role: Option<Role>, limit: i64) -> Result<Vec<User>, AccountsError> {
+    Ok(users::newest(conn, role, limit).await?.into_iter().map(User::from).collect())
+}

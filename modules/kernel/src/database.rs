@@ -2,7 +2,8 @@
 //!
 //! Every function wants a connection to another database than the one it is about.
 
-use diesel::{QueryResult, dsl::sql, sql_types as st};
+use chrono::{DateTime, Utc};
+use diesel::{OptionalExtension, QueryResult, dsl::sql, sql_types as st};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use crate::PgConn;
@@ -70,12 +71,69 @@ pub async fn rename(conn: &mut PgConn, from: DatabaseName, to: DatabaseName) -> 
     conn.batch_execute(&format!("ALTER DATABASE {} RENAME TO {}", from.0, to.0)).await
 }
 
+/// The comment on a database, if there is one.
+///
+/// # Errors
+/// What the database said.
+pub async fn comment(conn: &mut PgConn, name: DatabaseName) -> QueryResult<Option<String>> {
+    let text =
+        sql::<st::Nullable<st::Text>>("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = ");
+    let found: Option<Option<String>> = text.bind::<st::Text, _>(name.0).get_result(conn).await.optional()?;
+    Ok(found.flatten())
+}
+
+/// Writes a comment on a database, or removes it.
+///
+/// # Errors
+/// What the database said.
+pub async fn set_comment(conn: &mut PgConn, name: DatabaseName, text: Option<&'static str>) -> QueryResult<()> {
+    // Comments cannot be bound either; ours are constants.
+    let text = text.map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")));
+    conn.batch_execute(&format!("COMMENT ON DATABASE {} IS {text}", name.0)).await
+}
+
 /// Lets the planner know what is in the database of this connection, after much was written into it.
 ///
 /// # Errors
 /// What the database said.
 pub async fn analyze(conn: &mut PgConn) -> QueryResult<()> {
     conn.batch_execute("ANALYZE").await
+}
+
+/// What a server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its version as a number: 150020 is 15.20.
+    pub version: i32,
+    /// The same for people.
+    pub version_text: String,
+    /// Its time.
+    pub now: DateTime<Utc>,
+    /// How many connections it accepts.
+    pub max_connections: i32,
+    /// How many are open.
+    pub open_connections: i64,
+    /// Settings that must be on lest committed data is lost, and are off.
+    pub unsafe_settings: Vec<String>,
+}
+
+/// Asks the server about itself.
+///
+/// # Errors
+/// What the database said.
+pub async fn server(conn: &mut PgConn) -> QueryResult<Server> {
+    type Row = (i32, String, DateTime<Utc>, i32, i64, Vec<String>);
+    let (version, version_text, now, max_connections, open_connections, unsafe_settings) =
+        sql::<(st::Integer, st::Text, st::Timestamptz, st::Integer, st::BigInt, st::Array<st::Text>)>(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), \
+         current_setting('max_connections')::int, \
+         (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), \
+         ARRAY(SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') \
+               AND setting = 'off' ORDER BY name)",
+        )
+        .get_result::<Row>(conn)
+        .await?;
+    Ok(Server { version, version_text, now, max_connections, open_connections, unsafe_settings })
 }
 
 #[cfg(test)]

@@ -147,6 +147,14 @@ async fn the_book_is_asked_for_page_by_page() {
     assert_eq!(paths, ["/api/book?limit=1000", "/api/book?limit=1000&cursor=c2%26x"]);
 }
 
+#[test]
+fn an_address_that_cannot_work_is_refused_at_the_start() {
+    for base_url in ["", "127.0.0.1:8100", "https://127.0.0.1", "mailto:gateway"] {
+        let settings = HttpGatewaySettings { name: "mock".into(), base_url: base_url.into(), api_key: "key".into() };
+        assert!(HttpGateway::new(settings).is_err(), "{base_url}");
+    }
+}
+
 #[tokio::test]
 async fn the_request_id_goes_along() {
     let there = start().await;

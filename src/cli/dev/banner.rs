@@ -3,37 +3,97 @@
 use std::{path::Path, time::Duration};
 
 use super::home::Instance;
+use crate::seed::{DEMO_PASSWORD, DEMO_USERS};
 
 /// `1.2 s`.
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f32())
 }
 
-/// Waits until the API says that it is ready; `false` if it does not within ten seconds.
-pub(super) async fn is_ready(api: &str) -> bool {
+/// Waits until the API says that it is ready.
+pub(super) async fn wait_until_ready(api: &str) -> anyhow::Result<()> {
+    let mut last = String::new();
     for _ in 0..400 {
-        if reqwest::get(format!("{api}/readyz")).await.is_ok_and(|answer| answer.status().is_success()) {
-            return true;
+        match reqwest::get(format!("{api}/readyz")).await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => last = answer.text().await.unwrap_or_default(),
+            Err(error) => last = error.to_string(),
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    tracing::error!("the API does not become ready");
-    false
+    anyhow::bail!("the API does not become ready: {last}")
 }
 
-/// Everything a newcomer needs to know.
-pub(super) fn ready(instance: &Instance, home: &Path, took: Duration) -> String {
+/// Everything a newcomer needs to know, and three things to try.
+pub(super) async fn ready(instance: &Instance, home: &Path, took: Duration) -> String {
     let Instance { api, mail, gateway, database, .. } = instance;
-    format!(
+    let places = format!(
         "\nready in {took}\n\n\
          \x20 API        {api}\n\
-         \x20 docs       {api}/docs\n\
-         \x20 mail       {mail} (all mail ends here)\n\
-         \x20 gateway    {gateway} (mock payments)\n\
+         \x20 docs       {api}/docs   (or {api}/redoc)\n\
+         \x20 mail       {mail}   (every mail ends here)\n\
+         \x20 payments   {gateway}   (the mock gateway)\n\
          \x20 database   {database}\n\
-         \x20 data       {home}\n",
+         \x20 data       {home}   (`oms dev --reset` starts afresh)\n\
+         \x20 stop       Ctrl-C   (OMS_LOG=info shows every request)\n",
         took = seconds(took),
         home = home.display(),
+    );
+    match variant_in_stock(api).await {
+        Some(variant) => format!("{places}\n{}\n{}", logins(), first_order(api, mail, &variant)),
+        None => format!("{places}\n{}", first_user(api, mail)),
+    }
+}
+
+/// A variant that can be bought, if the demo shop is there.
+async fn variant_in_stock(api: &str) -> Option<String> {
+    let answer = reqwest::get(format!("{api}/v1/products?in_stock=true&limit=1")).await.ok()?;
+    let products: serde_json::Value = answer.json().await.ok()?;
+    let variants = products.pointer("/data/0/variants")?.as_array()?;
+    let variant = variants.iter().find(|variant| variant.get("in_stock").is_some_and(|there| there == true))?;
+    variant.get("id")?.as_str().map(str::to_owned)
+}
+
+fn logins() -> String {
+    let mut text = format!("log in as (password of all: {DEMO_PASSWORD})\n\n");
+    for user in DEMO_USERS {
+        text.push_str(&format!("  {:<10} {}\n", user.username, user.about));
+    }
+    text
+}
+
+const JSON: &str = "-H 'Content-Type: application/json'";
+
+fn first_order(api: &str, mail: &str, variant: &str) -> String {
+    let send =
+        |key: &str| format!("-H \"Authorization: Bearer $TOKEN\" -H \"Idempotency-Key: {key}-$(date +%s)\" {JSON}");
+    let field = |name: &str| format!("sed -E 's/.*\"{name}\":\"([^\"]+)\".*/\\1/'");
+    let address = r#"{"name":"Alice Nguyen","line1":"12 Hang Bac","city":"Hanoi","country":"VN"}"#;
+    format!(
+        "try this (copy and paste)\n\n\
+         \x20 1. log in\n\
+         TOKEN=$(curl -s {api}/v1/auth/login {JSON} -d '{{\"login\":\"alice\",\"password\":\"{DEMO_PASSWORD}\"}}' | {token})\n\n\
+         \x20 2. place an order\n\
+         ORDER=$(curl -s {api}/v1/orders {order} -d '{{\"lines\":[{{\"variant_id\":\"{variant}\",\"quantity\":1}}],\"ship_to\":{address}}}' -D - -o /dev/null | sed -nE 's/^location: .*orders\\/([0-9a-f-]+).*/\\1/Ip'); echo \"order $ORDER\"\n\n\
+         \x20 3. pay for it: open the address this prints, press Approve, then look at {mail}\n\
+         curl -s {api}/v1/orders/$ORDER/payments {pay} -d '{{\"gateway\":\"mock\"}}' | {pay_url}\n",
+        token = field("access_token"),
+        order = send("order"),
+        pay = send("pay"),
+        pay_url = field("pay_url"),
+    )
+}
+
+fn first_user(api: &str, mail: &str) -> String {
+    let user = r#"{"username":"alice","email":"alice@example.com","password":"try-the-shop"}"#;
+    format!(
+        "the shop is empty; try this (copy and paste)\n\n\
+         \x20 1. register\n\
+         curl -s {api}/v1/auth/register {JSON} -d '{user}'\n\n\
+         \x20 2. read the mail and open the link in it\n\
+         curl -s '{mail}/api/messages?to=alice@example.com'\n\n\
+         \x20 3. see what else there is\n\
+         curl -s {api}/\n",
     )
 }
 

@@ -174,3 +174,13 @@ pub(crate) async fn change_profile(
 pub(crate) async fn names(conn: &mut PgConn, ids: &[UserId]) -> QueryResult<Vec<(UserId, String, String)>> {
     users::table.filter(users::id.eq_any(ids)).select((users::id, users::username, users::email)).load(conn).await
 }
+
+/// The newest users, of one role or of all.
+pub(crate) async fn newest(conn: &mut PgConn, role: Option<Role>, limit: i64) -> QueryResult<Vec<UserRow>> {
+    let query = users::table.order((users::created_at.desc(), users::id.desc())).limit(limit);
+    let query = query.select(UserRow::as_select()).into_boxed();
+    match role {
+        Some(role) => query.filter(users::role.eq(role_name(role))).load(conn).await,
+        None => query.load(conn).await,
+    }
+}

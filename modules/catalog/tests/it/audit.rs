@@ -39,7 +39,10 @@ async fn every_planted_corruption_is_found() {
         ("product.deleted_with_its_variants", "UPDATE catalog.products SET deleted_at = now()"),
         ("variant.has_stock", "DELETE FROM catalog.stock"),
         ("business.has_an_owner", "UPDATE catalog.members SET role = 'manager'"),
-        ("category.reachable", "UPDATE catalog.categories c SET parent_id = d.id FROM catalog.categories d WHERE c.id <> d.id"),
+        (
+            "category.reachable",
+            "UPDATE catalog.categories c SET parent_id = d.id FROM catalog.categories d WHERE c.id <> d.id",
+        ),
     ] {
         let (shop, alice) = (Shop::open().await, customer());
         let business = shop.business(&alice, "Lotus").await;

@@ -16,7 +16,10 @@ async fn operators_tend_and_everybody_looks() {
     let black = shop.category("black", Some(id(&tea))).await;
     let tree = shop.get(&stranger(), "/category-tree").await.ok(200);
     assert_eq!(tree["data"][0]["slug"], "tea");
-    assert_eq!((&tree["data"][0]["children"][0]["id"], &tree["data"][0]["children"][1]["id"]), (&json!(black), &json!(green)));
+    assert_eq!(
+        (&tree["data"][0]["children"][0]["id"], &tree["data"][0]["children"][1]["id"]),
+        (&json!(black), &json!(green))
+    );
     let page = shop.get(&stranger(), "/categories?limit=2").await.ok(200);
     assert_eq!((&page["data"][0]["slug"], &page["data"][1]["slug"]), (&json!("black"), &json!("green")));
     let cursor = page["next_cursor"].as_str().unwrap();

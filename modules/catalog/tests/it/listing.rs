@@ -105,7 +105,17 @@ async fn filters_narrow_the_list() {
     ] {
         assert_eq!(shelf.found(&query).await, found, "{query}");
     }
-    for bad in ["min_price=-1", "max_price=x", "in_stock=perhaps", "active=1", "sort=random", "category=x", "currency=usd", "limit=0", "q="] {
+    for bad in [
+        "min_price=-1",
+        "max_price=x",
+        "in_stock=perhaps",
+        "active=1",
+        "sort=random",
+        "category=x",
+        "currency=usd",
+        "limit=0",
+        "q=",
+    ] {
         assert_eq!(shelf.shop.get(&stranger(), &format!("/products?{bad}")).await.status, 400, "{bad}");
     }
 }
@@ -130,7 +140,12 @@ async fn sorts_sort() {
         assert_eq!(shelf.names(&stranger(), &format!("sort={sort}")).await, names, "{sort}");
     }
     let prices = |page: &Value| -> Vec<i64> {
-        page["data"].as_array().unwrap().iter().map(|product| product["price_from"]["amount"].as_i64().unwrap()).collect()
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|product| product["price_from"]["amount"].as_i64().unwrap())
+            .collect()
     };
     let up = prices(&shelf.shop.get(&stranger(), "/products?sort=price_asc").await.ok(200));
     let down = prices(&shelf.shop.get(&stranger(), "/products?sort=price_desc").await.ok(200));

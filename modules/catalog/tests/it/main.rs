@@ -9,6 +9,7 @@
 mod audit;
 mod businesses;
 mod categories;
+mod document;
 mod images;
 mod listing;
 mod products;

@@ -27,11 +27,17 @@ async fn a_product_comes_with_its_variants() {
     assert_eq!(product["variants"][0]["unit_price"], json!({ "amount": 1799, "currency": "EUR" }));
     assert_eq!(product["variants"][0]["price"], json!({ "amount": 1999, "currency": "EUR" }));
     assert_eq!(product["price_from"], json!({ "amount": 1799, "currency": "EUR" }));
-    assert_eq!((&product["available"], &product["in_stock"], &product["variants"][1]["available"]), (&json!(0), &json!(false), &json!(0)));
+    assert_eq!(
+        (&product["available"], &product["in_stock"], &product["variants"][1]["available"]),
+        (&json!(0), &json!(false), &json!(0))
+    );
     assert_eq!(shop.get(&stranger(), &format!("/products/{}", id(&product))).await.ok(200), product);
     shop.receive(&alice, id(&product["variants"][1]), 4).await;
     let product = shop.get(&stranger(), &format!("/products/{}", id(&product))).await.ok(200);
-    assert_eq!((&product["available"], &product["in_stock"], &product["variants"][1]["available"]), (&json!(4), &json!(true), &json!(4)));
+    assert_eq!(
+        (&product["available"], &product["in_stock"], &product["variants"][1]["available"]),
+        (&json!(4), &json!(true), &json!(4))
+    );
     shop.assert_sound().await;
 }
 
@@ -52,7 +58,11 @@ async fn a_product_without_variants_gets_one() {
     ] {
         let mut body = base.clone();
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        assert_eq!(shop.post(&alice, "/products", body).await.refused(409, "variants_or_price")["status"], 409, "{what}");
+        assert_eq!(
+            shop.post(&alice, "/products", body).await.refused(409, "variants_or_price")["status"],
+            409,
+            "{what}"
+        );
     }
 }
 
@@ -135,10 +145,18 @@ async fn a_product_is_changed_at_the_version_that_was_seen() {
     let seen = answer.etag();
     shop.patch(&alice, &path, "", json!({ "name": "Blouse" })).await.refused(428, "precondition_required");
     let changed = shop
-        .patch(&alice, &path, &seen, json!({ "name": "Blouse", "category_id": tea, "attributes": [{ "name": "a", "value": "b" }] }))
+        .patch(
+            &alice,
+            &path,
+            &seen,
+            json!({ "name": "Blouse", "category_id": tea, "attributes": [{ "name": "a", "value": "b" }] }),
+        )
         .await;
     let product = changed.ok(200);
-    assert_eq!((&product["name"], &product["version"], &product["category_id"]), (&json!("Blouse"), &json!(2), &json!(tea)));
+    assert_eq!(
+        (&product["name"], &product["version"], &product["category_id"]),
+        (&json!("Blouse"), &json!(2), &json!(tea))
+    );
     assert_eq!(product["description"], "Linen.");
     shop.patch(&alice, &path, &seen, json!({ "name": "Skirt" })).await.refused(412, "precondition_failed");
     let product = shop.patch(&alice, &path, &changed.etag(), json!({ "category_id": null })).await.ok(200);
@@ -239,7 +257,8 @@ async fn variants_are_added_changed_and_deleted() {
 async fn the_database_and_the_rule_agree_on_unit_prices() {
     let (shop, alice) = (Shop::open().await, customer());
     let business = shop.business(&alice, "Lotus").await;
-    let mut cases: Vec<(i64, i32)> = vec![(0, 0), (1, 5_000), (3, 5_000), (1_000_000_000_000, 9_999), (999, 1), (5, 9_999)];
+    let mut cases: Vec<(i64, i32)> =
+        vec![(0, 0), (1, 5_000), (3, 5_000), (1_000_000_000_000, 9_999), (999, 1), (5, 9_999)];
     cases.extend((1..90).map(|n| (n * 7_919 % 100_003, i32::try_from(n * 611 % 10_001).unwrap())));
     let variants: Vec<_> = cases
         .iter()
@@ -260,7 +279,8 @@ async fn of_sixteen_edits_at_one_version_one_wins() {
     let (shop, alice) = (Shop::open().await, customer());
     let business = shop.business(&alice, "Lotus").await;
     let path = format!("/products/{}", id(&shop.product(&alice, &business, "A", 100).await));
-    let edits = (0..16).map(|n| shop.patch(&alice, &path, "\"1\"", json!({ "name": format!("Name {n}") })).boxed_local());
+    let edits =
+        (0..16).map(|n| shop.patch(&alice, &path, "\"1\"", json!({ "name": format!("Name {n}") })).boxed_local());
     let answers = futures_util::future::join_all(edits).await;
     let count = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
     assert_eq!((count(200), count(412)), (1, 15));

@@ -66,7 +66,9 @@ async fn an_offer_tells_placing_everything() {
     assert_eq!((offer.unit_price_minor, offer.list_price_minor, offer.sellable), (1799, 1999, true));
     assert_eq!((offer.on_hand, offer.reserved, offer.backorder_limit, offer.version), (5, 0, 0, 1));
     assert_eq!(offers.iter().find(|offer| offer.variant_id == large).unwrap().name, "Shirt");
-    for sql in ["UPDATE catalog.products SET active = false", "UPDATE catalog.products SET active = true, deleted_at = now()"] {
+    for sql in
+        ["UPDATE catalog.products SET active = false", "UPDATE catalog.products SET active = true, deleted_at = now()"]
+    {
         conn.batch_execute(sql).await.unwrap();
         assert!(!stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0].sellable, "{sql}");
     }
@@ -78,13 +80,14 @@ async fn appending_moves_counters_and_ledger_together() {
     let mut conn = shop.conn().await;
     let offers = stock::lock_offers(&conn, &vec![medium]).await.unwrap();
     let mut balance = balance(&offers[0]);
-    let movements: Vec<Movement> = [(MovementKind::Reserve, 0, 2), (MovementKind::Reserve, 0, 1), (MovementKind::Ship, -2, -2)]
-        .into_iter()
-        .map(|(kind, on_hand, reserved)| Movement {
-            order_id: Some(OrderId::new()),
-            ..balance.step(kind, on_hand, reserved, shop.tick()).unwrap()
-        })
-        .collect();
+    let movements: Vec<Movement> =
+        [(MovementKind::Reserve, 0, 2), (MovementKind::Reserve, 0, 1), (MovementKind::Ship, -2, -2)]
+            .into_iter()
+            .map(|(kind, on_hand, reserved)| Movement {
+                order_id: Some(OrderId::new()),
+                ..balance.step(kind, on_hand, reserved, shop.tick()).unwrap()
+            })
+            .collect();
     // What it answers is the number of stock rows, not of movements.
     assert_eq!(stock::append(&conn, &movements).await.unwrap(), 1);
     let after = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
@@ -103,7 +106,10 @@ async fn appending_moves_counters_and_ledger_together() {
     drop(conn);
     // The reservations belong to three orders, one of which has shipped what it never reserved.
     let differences = catalog::audit(&mut *shop.conn().await).await.unwrap();
-    assert_eq!(differences.iter().map(|found| found.check).collect::<Vec<_>>(), ["stock.order_releases_what_it_reserved"]);
+    assert_eq!(
+        differences.iter().map(|found| found.check).collect::<Vec<_>>(),
+        ["stock.order_releases_what_it_reserved"]
+    );
 }
 
 #[tokio::test]
@@ -114,7 +120,9 @@ async fn release_gives_back_exactly_what_was_reserved() {
     stock::release(&mut conn, order, &[(medium, 1), (medium, 2)], None, shop.tick()).await.unwrap();
     let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
     assert_eq!((offer.reserved, offer.version), (1, 3));
-    for impossible in [vec![(medium, 2)], vec![(medium, 0)], vec![(medium, -1)], vec![(large, 1)], vec![(VariantId::new(), 1)]] {
+    for impossible in
+        [vec![(medium, 2)], vec![(medium, 0)], vec![(medium, -1)], vec![(large, 1)], vec![(VariantId::new(), 1)]]
+    {
         assert!(stock::release(&mut conn, order, &impossible, None, shop.tick()).await.is_err(), "{impossible:?}");
     }
     assert!(stock::release(&mut conn, order, &[(medium, i32::MAX), (medium, 1)], None, shop.tick()).await.is_err());
@@ -147,7 +155,9 @@ async fn the_last_units_are_promised_once() {
             let items = if n % 2 == 0 { [(medium, 1), (large, 1)] } else { [(large, 1), (medium, 1)] };
             let items = if n < 20 { &items[..] } else { &[(medium, 1)][..] };
             let mut conn = shop.conn().await;
-            conn.transaction(async |conn| stock::reserve_again(conn, OrderId::new(), items, shop.tick()).await).await.unwrap()
+            conn.transaction(async |conn| stock::reserve_again(conn, OrderId::new(), items, shop.tick()).await)
+                .await
+                .unwrap()
         }
         .boxed_local()
     });

@@ -37,7 +37,7 @@ pub struct Shop {
     pub pool: Pool,
     pub clock: Arc<TestClock>,
     pub media: MediaStore,
-    pub deps: Catalog,
+    pub document: String,
     client: TestClient<BoxEndpoint<'static>>,
     _database: TestDatabase,
 }
@@ -46,7 +46,6 @@ pub struct Shop {
 #[derive(Debug, Clone)]
 pub struct Person {
     pub id: UserId,
-    pub caller: Caller,
     token: Option<String>,
 }
 
@@ -54,7 +53,7 @@ impl Person {
     fn new(role: Role) -> Self {
         let id = UserId::new();
         let name = if role == Role::Operator { "operator" } else { "customer" };
-        Self { id, caller: Caller { user_id: id, role }, token: Some(format!("{name}.{id}")) }
+        Self { id, token: Some(format!("{name}.{id}")) }
     }
 }
 
@@ -90,6 +89,11 @@ impl Answer {
 
     /// The problem's body, provided that it is this one.
     pub fn refused(&self, status: u16, code: &str) -> Value {
+        // Without any token the refusal is the framework's; the server turns it into a problem.
+        if status == 401 && self.header("content-type").is_none_or(|kind| kind.starts_with("text/plain")) {
+            assert_eq!(self.status, 401);
+            return Value::Null;
+        }
         let body = self.ok(status);
         assert_eq!(body["code"], code, "{body}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
@@ -126,9 +130,10 @@ impl Shop {
             public_url: "http://shop.test/".to_owned(),
         };
         let service = OpenApiService::new(catalog::api(&deps), "catalog", "1");
+        let document = service.spec();
         let verifier: SharedVerifier = Arc::new(Tokens);
         let client = TestClient::new(Route::new().nest("/v1", service).data(verifier).map_to_response().boxed());
-        Self { pool, clock, media, deps, client, _database: database }
+        Self { pool, clock, media, document, client, _database: database }
     }
 
     /// Lets a second pass, so that what comes next is newer.
@@ -137,11 +142,19 @@ impl Shop {
         self.clock.now()
     }
 
-    pub async fn conn(&self) -> bb8::PooledConnection<'_, diesel_async::pooled_connection::AsyncDieselConnectionManager<PgConn>> {
+    pub async fn conn(
+        &self,
+    ) -> bb8::PooledConnection<'_, diesel_async::pooled_connection::AsyncDieselConnectionManager<PgConn>> {
         self.pool.get().await.unwrap()
     }
 
-    fn request(&self, person: &Person, method: Method, path: &str, headers: Headers<'_>) -> TestRequestBuilder<'_, impl Endpoint> {
+    fn request(
+        &self,
+        person: &Person,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+    ) -> TestRequestBuilder<'_, impl Endpoint> {
         let mut request = self.client.request(method, format!("/v1{path}"));
         if let Some(token) = &person.token {
             request = request.header("authorization", format!("Bearer {token}"));

@@ -1,0 +1,190 @@
+//! `oms user`: accounts from the command line.
+
+use std::{
+    io::{IsTerminal, Read},
+    process::ExitCode,
+};
+
+use accounts::{Hasher, Password, Username, admin};
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::{Parser, Subcommand, ValueEnum};
+use kernel::{
+    Clock, EmailAddress, PgConn, Role, SystemClock,
+    db::{self, PoolSettings},
+};
+use rand::Rng;
+
+use super::serve::require_current_schema;
+use crate::{
+    config::{Config, Needs},
+    telemetry,
+};
+
+/// Create an admin, give a role, reset a password, list accounts
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Add an account that may do everything; it can log in at once
+    CreateAdmin {
+        /// The name to log in with
+        username: String,
+        /// The e-mail address
+        email: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give an account a role; access tokens that are out keep the old one for 15 minutes at most
+    SetRole {
+        /// User name or e-mail address
+        user: String,
+        /// What they may do
+        role: RoleName,
+    },
+    /// Give an account a new password; their sessions end and they are told by mail
+    ResetPassword {
+        /// User name or e-mail address
+        user: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Show an account
+    Show {
+        /// User name or e-mail address
+        user: String,
+    },
+    /// List accounts, the newest first
+    List {
+        /// Only those with this role
+        #[arg(long)]
+        role: Option<RoleName>,
+        /// How many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    Customer,
+    Operator,
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Customer => Self::Customer,
+            RoleName::Operator => Self::Operator,
+            RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+fn name_of(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Operator => "operator",
+        Role::Admin => "admin",
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    telemetry::init_quiet();
+    let config = Config::load(Needs::Database)?;
+    require_current_schema(&config).await?;
+    let settings = PoolSettings { application_name: "oms user", ..PoolSettings::default() };
+    let mut conn =
+        db::connect(config.database_url.expose(), &settings).await.context("the database does not answer")?;
+    let now = SystemClock.now();
+    match args.action {
+        Action::CreateAdmin { username, email, password_stdin } => {
+            let username = Username::parse(username).context("the user name cannot be used")?;
+            let email = EmailAddress::parse(email).context("the e-mail address cannot be used")?;
+            let password = Chosen::new(password_stdin, username.as_str(), email.as_str())?;
+            let hash = Hasher::default().hash(&password.password).await?;
+            admin::create_user(&mut conn, &username, &email, &hash, Role::Admin, true, now).await?;
+            println!("{} is an admin now and can log in", username.as_str());
+            password.tell();
+        }
+        Action::SetRole { user, role } => {
+            let user = find(&mut conn, &user).await?;
+            admin::set_role(&mut conn, user.id, role.into(), now).await?;
+            println!("{} was {} and is {} now", user.username, name_of(user.role), name_of(role.into()));
+        }
+        Action::ResetPassword { user, password_stdin } => {
+            let user = find(&mut conn, &user).await?;
+            let password = Chosen::new(password_stdin, &user.username, &user.email)?;
+            let hash = Hasher::default().hash(&password.password).await?;
+            admin::reset_password(&mut conn, user.id, &hash, now).await?;
+            println!("{} has a new password; sessions with the old one have ended", user.username);
+            password.tell();
+        }
+        Action::Show { user } => print_users(&[find(&mut conn, &user).await?]),
+        Action::List { role, limit } => {
+            print_users(&admin::list(&mut conn, role.map(Role::from), i64::from(limit)).await?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn find(conn: &mut PgConn, login: &str) -> anyhow::Result<admin::User> {
+    admin::find(conn, login)
+        .await?
+        .with_context(|| format!("nobody logs in as {login:?}; `oms user list` shows who there is"))
+}
+
+fn print_users(users: &[admin::User]) {
+    println!("{:<30} {:<40} {:<10} {:<10} registered", "username", "e-mail", "role", "state");
+    for user in users {
+        let state = match (user.disabled_at, user.email_verified_at) {
+            (Some(_), _) => "disabled",
+            (None, Some(_)) => "active",
+            (None, None) => "unverified",
+        };
+        let registered = user.created_at.format("%Y-%m-%d %H:%M");
+        println!("{:<30} {:<40} {:<10} {state:<10} {registered}", user.username, user.email, name_of(user.role));
+    }
+}
+
+/// A password, and whether it is ours to tell.
+struct Chosen {
+    password: Password,
+    /// What nobody knows yet.
+    made: Option<String>,
+}
+
+impl Chosen {
+    fn new(from_stdin: bool, username: &str, email: &str) -> anyhow::Result<Self> {
+        let text = if from_stdin {
+            if std::io::stdin().is_terminal() {
+                eprintln!("type the password and press Enter, then Ctrl-D");
+            }
+            let mut text = String::new();
+            std::io::stdin().take(1024).read_to_string(&mut text).context("the password cannot be read")?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        } else {
+            let mut bytes = [0; 15];
+            rand::rng().fill_bytes(&mut bytes);
+            URL_SAFE_NO_PAD.encode(bytes)
+        };
+        let password = Password::parse(text.clone()).context("the password cannot be used")?;
+        password.check(username, email)?;
+        Ok(Self { password, made: (!from_stdin).then_some(text) })
+    }
+
+    /// Prints a password that nobody knows yet, once.
+    fn tell(&self) {
+        if let Some(password) = &self.made {
+            println!("password: {password}");
+        }
+    }
+}
