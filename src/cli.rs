@@ -1,5 +1,6 @@
 //! The command line: one file per command. Errors end here, as text for people.
 
+mod audit;
 mod config;
 mod dev;
 mod doctor;
@@ -41,6 +42,7 @@ enum Command {
     Worker(worker::Args),
     Mailcatcher(mailcatcher::Args),
     Migrate(migrate::Args),
+    Audit(audit::Args),
     Openapi(openapi::Args),
     Config(config::Args),
 }
@@ -58,6 +60,7 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
+            Self::Audit(args) => audit::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
             Self::Config(args) => Ok(config::run(&args)),
         }

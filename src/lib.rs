@@ -3,6 +3,7 @@
 //! There is no business rule here. What a shop does is in the modules; this crate puts them together into one binary.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod gateway;

@@ -130,3 +130,35 @@ fn reader() -> OpenApiService<(), ()> {
 pub(crate) fn harden_for_tests(document: &mut Value) {
     harden::harden(document);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_operation_that_demands_a_key_exists_and_says_so() {
+        let document = document(&Wiring::for_description().unwrap()).unwrap();
+        for operation in harden::KEYED {
+            let found = document.value()["paths"]
+                .as_object()
+                .unwrap()
+                .values()
+                .flat_map(|item| item.as_object().unwrap().values())
+                .find(|found| found["operationId"] == operation);
+            let parameters =
+                found.unwrap_or_else(|| panic!("no operation {operation}"))["parameters"].as_array().unwrap();
+            assert!(parameters.iter().any(|p| p["name"] == "Idempotency-Key" && p["required"] == true), "{operation}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_readers_hold_the_document_and_nothing_from_elsewhere() {
+        let document = document(&Wiring::for_description().unwrap()).unwrap();
+        for page in [document.swagger_ui().unwrap(), document.redoc().unwrap()] {
+            assert!(page.contains("placeOrder") && page.contains("<title>OMS API</title>"));
+            for foreign in ["<link href=\"http", "<script src", "cdn.redoc.ly/redoc/logo"] {
+                assert!(!page.contains(foreign), "{foreign}");
+            }
+        }
+    }
+}

@@ -54,7 +54,7 @@ pub enum WiringError {
 /// The name of the mock gateway, as in the path of its webhooks.
 pub const GATEWAY: &str = "mock";
 
-/// The parts of a process. Cheap to clone. It is built on a runtime, because the intake of orders is a task.
+/// The parts of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Wiring {
     /// The configuration.
@@ -120,7 +120,7 @@ impl Wiring {
             gateways: Arc::new(BTreeMap::from([(GATEWAY.to_owned(), gateway)])),
             webhook_secrets: SigningSecrets::new(secrets),
             media,
-            intake: Intake::start(IntakeSettings::new(url)),
+            intake: Intake::new(IntakeSettings::new(url)),
             hasher: Hasher::default(),
             workshop: Workshop::default(),
             clock,

@@ -21,6 +21,8 @@ pub(super) fn harden(document: &mut Value) {
     bound_unsigned(document);
     whole_bounds(document);
     for_each_operation(document, |path, operation| {
+        close_forms(operation);
+        parameters(operation);
         one_bearer(operation);
         framework_answers(path, operation);
     });
@@ -90,6 +92,36 @@ fn close(schema: &mut Value) {
         && schema.contains_key("properties")
     {
         schema.entry("additionalProperties").or_insert(json!(false));
+    }
+}
+
+/// Forms refuse fields that they do not know, too; their schemas are written in place.
+fn close_forms(operation: &mut Map<String, Value>) {
+    let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
+    for media in content.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        if let Some(schema) = media.get_mut("schema") {
+            close(schema);
+        }
+    }
+}
+
+/// Operations that refuse a request without an `Idempotency-Key`. Their handlers take it as optional, so that its absence
+/// has a code of its own.
+pub(super) const KEYED: [&str; 5] = ["placeOrder", "cancelOrder", "startPayment", "receiveStock", "countStock"];
+
+fn parameters(operation: &mut Map<String, Value>) {
+    let is_keyed = operation.get("operationId").and_then(Value::as_str).is_some_and(|id| KEYED.contains(&id));
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        match parameter.get("name").and_then(Value::as_str) {
+            Some("Idempotency-Key") if is_keyed => {
+                parameter.as_object_mut().and_then(|parameter| parameter.insert("required".to_owned(), json!(true)));
+            }
+            // A cursor is opaque: no example is one that we have handed out.
+            Some("cursor") => {
+                parameter.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.remove("example"));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -271,6 +303,20 @@ mod tests {
         assert!(schemas["Shown"]["properties"]["x"].get("nullable").is_none());
         assert_eq!(fields["limit"]["maximum"], 255);
         assert_eq!(fields["limit"]["minimum"].to_string(), "1");
+    }
+
+    #[test]
+    fn a_key_is_required_where_its_absence_is_refused() {
+        let parameters = json!([{ "name": "Idempotency-Key", "required": false }, { "name": "cursor", "schema": { "example": "x" } }]);
+        let mut document = json!({ "paths": { "/orders": {
+            "post": { "operationId": "placeOrder", "parameters": parameters, "responses": {} },
+            "patch": { "operationId": "other", "parameters": parameters, "responses": {} },
+        } } });
+        harden(&mut document);
+        let item = &document["paths"]["/orders"];
+        assert_eq!(item["post"]["parameters"][0]["required"], true);
+        assert_eq!(item["patch"]["parameters"][0]["required"], false);
+        assert_eq!(item["post"]["parameters"][1]["schema"], json!({}));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one link.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
 
+mod audit;
 mod dev;
 mod mail;

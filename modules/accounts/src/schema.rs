@@ -2,8 +2,6 @@
 
 pub mod accounts {
     diesel::table! {
-        use diesel::sql_types::*;
-
         accounts.one_time_tokens (id) {
             id -> Uuid,
             user_id -> Uuid,
@@ -16,8 +14,6 @@ pub mod accounts {
     }
 
     diesel::table! {
-        use diesel::sql_types::*;
-
         accounts.refresh_tokens (id) {
             id -> Uuid,
             session_id -> Uuid,
@@ -30,8 +26,6 @@ pub mod accounts {
     }
 
     diesel::table! {
-        use diesel::sql_types::*;
-
         accounts.sessions (id) {
             id -> Uuid,
             user_id -> Uuid,
@@ -42,8 +36,6 @@ pub mod accounts {
     }
 
     diesel::table! {
-        use diesel::sql_types::*;
-
         accounts.users (id) {
             id -> Uuid,
             username -> Text,

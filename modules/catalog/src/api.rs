@@ -13,7 +13,7 @@ mod variants;
 
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use kernel::{Caller, Customer, PgConn};
-use poem_openapi::{SecurityScheme, Tags};
+use poem_openapi::{ApiResponse, SecurityScheme, Tags, payload::Json, types::ToJSON};
 
 pub use self::{
     businesses::BusinessesApi, categories::CategoriesApi, images::ImagesApi, media::MediaApi, problem::problems,
@@ -50,6 +50,13 @@ enum Tag {
     Stock,
     /// Pictures
     Media,
+}
+
+#[derive(ApiResponse)]
+enum Listed<T: ToJSON> {
+    /// What there is
+    #[oai(status = 200)]
+    Page(Json<T>),
 }
 
 /// Somebody who looks: known or not. Those who are known may see more of what is their own.

@@ -21,8 +21,7 @@ pub use kind::PictureKind;
 pub use name::{MediaName, media_url};
 pub use process::{FILE_MAX, PIXELS_MAX, Picture, SIDE_MAX};
 pub use serve::open;
-pub use store::keep;
-pub use store::{MediaStore, OpenStoreError, open_store};
+pub use store::{MediaStore, OpenStoreError, keep, open_store};
 pub use sweep::sweep;
 pub use workshop::Workshop;
 

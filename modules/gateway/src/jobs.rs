@@ -135,7 +135,3 @@ async fn expire(gateway: &Gateway) -> Result<(), GatewayError> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "jobs_tests.rs"]
-mod tests;

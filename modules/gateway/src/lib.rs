@@ -22,6 +22,8 @@ mod schema;
 mod settings;
 mod sign;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use jobs::{DeliverWebhook, ExpirePayments, register};
 pub use payment::{Chaos, PAYMENT_LIFETIME};

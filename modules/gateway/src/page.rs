@@ -207,7 +207,3 @@ pub(crate) fn home() -> Response {
         "This stands in for a bank. Pay pages are opened from a shop's order; there is nothing to see here.",
     )
 }
-
-#[cfg(test)]
-#[path = "page_tests.rs"]
-mod tests;

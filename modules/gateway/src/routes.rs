@@ -1,6 +1,6 @@
 //! All routes of the gateway, to be served on a listener of its own.
 
-use kernel::request;
+use kernel::{Problem, request};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, http::HeaderValue, post};
 
 use crate::{Gateway, api, page, payment::DeliveryId};
@@ -20,7 +20,11 @@ pub fn routes(gateway: Gateway) -> impl Endpoint<Output = Response> + 'static {
         .at("/pay/:token/decline", post(page::decline))
         .data(gateway)
         .catch_all_error(async |error: poem::Error| {
-            if error.is_from_response() { error.into_response() } else { api::framework_error(&error).into_response() }
+            if error.is_from_response() || error.is::<Problem>() {
+                error.into_response()
+            } else {
+                api::framework_error(&error).into_response()
+            }
         })
         .around(with_request_id)
 }

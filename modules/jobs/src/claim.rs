@@ -145,9 +145,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, queue: Queue, mut requests: mpsc:
 fn hand_out(spare: &mut VecDeque<Claimed>, waiting: &mut VecDeque<Request>) {
     while !waiting.is_empty() {
         let Some(job) = spare.pop_front() else { return };
-        match waiting.pop_front().map(|request| request.send(job)) {
-            Some(Err(job)) => spare.push_front(job),
-            Some(Ok(())) | None => {}
+        // A worker that is gone has not taken it.
+        if let Some(Err(job)) = waiting.pop_front().map(|request| request.send(job)) {
+            spare.push_front(job);
         }
     }
 }

@@ -142,7 +142,7 @@ async fn write(shared: &Shared, endings: &[Ending]) -> Result<(), Failure> {
 }
 
 /// State, whether the attempt is charged, pause, error.
-fn row(verdict: &Verdict) -> (State, bool, Duration, Option<&String>) {
+fn row(verdict: &Verdict) -> (State, bool, Duration, Option<&str>) {
     match verdict {
         // Lost ones are not sent.
         Verdict::Finished | Verdict::Lost => (State::Finished, true, Duration::ZERO, None),
@@ -154,7 +154,7 @@ fn row(verdict: &Verdict) -> (State, bool, Duration, Option<&String>) {
 }
 
 /// An error's text as PostgreSQL takes it: bounded, and without NUL.
-fn storable(error: &String) -> String {
+fn storable(error: &str) -> String {
     error.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }).take(ERROR_LENGTH).collect()
 }
 

@@ -18,7 +18,6 @@ pub mod admin;
 mod announcer;
 mod audit;
 mod claim;
-
 mod end;
 mod engine;
 mod error;

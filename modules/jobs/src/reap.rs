@@ -4,23 +4,25 @@ use std::{sync::Arc, time::Duration};
 
 use diesel::sql_types as st;
 use kernel::cached_sql;
+use uuid::Uuid;
 
 use crate::{
     JobsError,
     outage::Outage,
-    shared::{Failure, Life, Shared},
+    shared::{Failure, LeaseToken, Life, Shared},
     sql::with_error,
     stats::add,
 };
 
 cached_sql! {
     // The tokens are collected before any job is locked: a job that was given back and claimed again meanwhile has a token
-    // that is not among them, and stays where it is. A worker whose row is locked is writing its heartbeat.
-    Reap() -> (st::BigInt, st::Text, st::Text),
+    // that is not among them, and stays where it is. A worker whose row is locked is writing its heartbeat; and whoever
+    // sends this is alive.
+    Reap(own: st::Uuid = Uuid) -> (st::BigInt, st::Text, st::Text),
     concat!(
         "WITH silent AS ( \
              DELETE FROM jobs.workers WHERE token IN ( \
-                 SELECT token FROM jobs.workers WHERE heartbeat_at < now() - lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED) \
+                 SELECT token FROM jobs.workers WHERE token <> $1 AND heartbeat_at < now() - lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED) \
              RETURNING token), \
          orphaned AS MATERIALIZED ( \
              SELECT token FROM silent UNION \
@@ -49,10 +51,10 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     while shared.pause(pause, Life::Draining).await {
         pause = shared.settings.lease / 3;
         let lease = *shared.lease.borrow();
-        if lease.is_none_or(|lease| lease.heard_since.elapsed() < shared.settings.lease) {
+        let Some(lease) = lease.filter(|lease| lease.heard_since.elapsed() >= shared.settings.lease) else {
             continue;
-        }
-        match reap(&shared).await {
+        };
+        match reap(&shared, lease.token).await {
             Ok(reaped) => {
                 outage.over();
                 if reaped > 0 {
@@ -65,11 +67,11 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     }
 }
 
-async fn reap(shared: &Shared) -> Result<usize, Failure> {
+async fn reap(shared: &Shared, own: LeaseToken) -> Result<usize, Failure> {
     let reaped: Vec<(i64, String, String)> = shared
         .in_time(async {
             let mut conn = shared.pool.get().await?;
-            Ok::<_, JobsError>(diesel_async::RunQueryDsl::load(Reap, &mut *conn).await?)
+            Ok::<_, JobsError>(diesel_async::RunQueryDsl::load(Reap { own: &own.as_uuid() }, &mut *conn).await?)
         })
         .await?;
     if reaped.is_empty() {

@@ -1,13 +1,7 @@
 // @generated automatically by Diesel CLI.
 
-pub mod catalog {}
-// @generated automatically by Diesel CLI.
-// @generated automatically by Diesel CLI.
-
 pub mod jobs {
     diesel::table! {
-        use diesel::sql_types::*;
-
         jobs.jobs (id) {
             id -> Int8,
             queue -> Text,
@@ -29,8 +23,6 @@ pub mod jobs {
     }
 
     diesel::table! {
-        use diesel::sql_types::*;
-
         jobs.schedules (kind) {
             kind -> Text,
             queue -> Text,
@@ -43,8 +35,6 @@ pub mod jobs {
     }
 
     diesel::table! {
-        use diesel::sql_types::*;
-
         jobs.workers (token) {
             token -> Uuid,
             hostname -> Text,

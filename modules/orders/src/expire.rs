@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Orders,
+    cancel::refund_excess,
     error::OrderError,
     event::{Actor, EventKind},
     jobs::{OrderMail, SendOrderMail},
@@ -59,6 +60,8 @@ async fn expire(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bo
         change.order.apply(OrderEvent::Expire, now)?;
         let released = change.order.close(now);
         change.record(EventKind::Expired, Actor::SYSTEM, json!({ "expires_at": change.order.expires_at }));
+        // A part may have been paid.
+        refund_excess(conn, &mut change, "order expired", now).await?;
         stock::release(conn, id, &released, None, now).await?;
         store::save(conn, &mut change).await?;
         kernel::enqueue(conn, &SendOrderMail { order_id: id, mail: OrderMail::Expired }).await?;

@@ -13,7 +13,7 @@ use diesel::{QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
 use kernel::{Difference, PgConn, cached_sql};
 
-use crate::{AttemptId, BookEntry, BookPage, Gateway, GatewayError};
+use crate::{AttemptId, BookEntry, BookPage, Gateway, GatewayError, gateway::chain};
 
 /// How long news from a gateway may be on its way.
 pub const SETTLING: TimeDelta = TimeDelta::seconds(60);
@@ -106,14 +106,7 @@ pub async fn audit_book_at(
 }
 
 fn no_answer(gateway: &str, error: &GatewayError) -> Difference {
-    let mut detail = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        detail.push_str(": ");
-        detail.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    Difference::new("book.readable", format!("gateway {gateway}"), detail)
+    Difference::new("book.readable", format!("gateway {gateway}"), chain(error))
 }
 
 async fn ours_of(conn: &mut PgConn, gateway: &String, data: &[BookEntry]) -> QueryResult<HashMap<AttemptId, Ours>> {

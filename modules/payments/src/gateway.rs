@@ -61,6 +61,18 @@ pub enum GatewayError {
     NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// An error with everything below it, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// A payment gateway.
 #[async_trait::async_trait]
 pub trait Gateway: Send + Sync + 'static {

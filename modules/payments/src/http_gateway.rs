@@ -92,6 +92,9 @@ impl HttpGateway {
     pub fn new(settings: HttpGatewaySettings) -> Result<Self, GatewayError> {
         let text = settings.base_url.trim_end_matches('/');
         let base = Url::parse(&format!("{text}/")).map_err(|error| CallError::Address(Box::new(error)))?;
+        if base.scheme() != "http" {
+            return Err(CallError::Address("it must begin with http://; this build speaks no TLS".into()).into());
+        }
         let client = Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)

@@ -26,6 +26,8 @@ mod signature;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod text_enum;
 
 pub use api::dto::{PaymentView, RefundView};

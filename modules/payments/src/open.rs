@@ -52,7 +52,7 @@ pub async fn start(
 }
 
 /// Opens the attempt at its gateway. No database: never call it inside a transaction. Calling it again for the same
-/// attempt opens no second payment.
+/// attempt opens no second payment; one that is open is not asked for again.
 ///
 /// # Errors
 /// What became of the call: record it with [`refused`] or [`unanswered`].
@@ -63,6 +63,11 @@ pub async fn open_at_gateway(
     webhook_url: &str,
     return_url: Option<&str>,
 ) -> Result<Opened, GatewayError> {
+    if let (AttemptState::Pending, Some(reference), Some(pay_url)) =
+        (attempt.state, &attempt.reference, &attempt.pay_url)
+    {
+        return Ok(Opened { reference: reference.clone(), pay_url: pay_url.clone() });
+    }
     gateway
         .create_payment(&CreatePayment {
             attempt_id: attempt.id,

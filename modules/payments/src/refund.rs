@@ -5,7 +5,7 @@ use diesel::{deserialize::FromSqlRow, expression::AsExpression, sql_types::Text}
 use kernel::{Money, OrderId};
 use poem_openapi::Enum;
 
-use crate::{AttemptId, GatewayError, Refunded, text_enum::text_enum};
+use crate::{AttemptId, GatewayError, Refunded, gateway::chain, text_enum::text_enum};
 
 kernel::typed_id!(
     /// A refund.
@@ -91,7 +91,7 @@ impl From<Result<Refunded, GatewayError>> for RefundOutcome {
             Ok(Refunded { reference, failure: None }) => Self::Succeeded { reference: Some(reference) },
             Ok(Refunded { reference, failure: Some(reason) }) => Self::Failed { reference: Some(reference), reason },
             Err(GatewayError::Refused(reason)) => Self::Failed { reference: None, reason },
-            Err(GatewayError::NoAnswer(source)) => Self::NoAnswer { why: source.to_string() },
+            Err(GatewayError::NoAnswer(source)) => Self::NoAnswer { why: chain(source.as_ref()) },
         }
     }
 }

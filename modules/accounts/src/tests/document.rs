@@ -36,7 +36,6 @@ async fn every_operation_has_an_id_a_summary_a_tag_and_its_problems() {
         }
     }
     assert_eq!(ids.len(), 14, "{ids:?}");
-    println!("{:?}", document["paths"].as_object().unwrap().keys().collect::<Vec<_>>());
 }
 
 #[tokio::test]

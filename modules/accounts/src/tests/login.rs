@@ -20,8 +20,8 @@ async fn name_and_address_log_in_in_any_case() {
 async fn an_unverified_address_is_mentioned_only_to_who_knows_the_password() {
     let app = TestApp::new().await;
     app.register("alice").await.is(201);
-    app.login("alice", PASSWORD).await.is_problem(403, "email_not_verified");
-    app.login("alice", "something else").await.is_problem(401, "invalid_credentials");
+    app.login("alice", PASSWORD).await.problem(403, "email_not_verified");
+    app.login("alice", "something else").await.problem(401, "invalid_credentials");
     assert_eq!(app.count("accounts.sessions").await, 0);
     app.finish().await;
 }
@@ -31,12 +31,12 @@ async fn a_disabled_account_neither_logs_in_nor_refreshes_nor_shows_itself() {
     let app = TestApp::new().await;
     let (access, refresh) = app.logged_in("alice").await;
     app.sql("UPDATE accounts.users SET disabled_at = now()").await;
-    app.login("alice", PASSWORD).await.is_problem(403, "account_disabled");
-    app.login("alice", "something else").await.is_problem(401, "invalid_credentials");
-    app.refresh(&refresh).await.is_problem(401, "invalid_refresh_token");
-    app.me(&access).await.is_problem(401, "unauthenticated");
-    app.patch_me(&access, json!({ "display_name": "Alice" })).await.is_problem(401, "unauthenticated");
-    app.change_password(&access, PASSWORD, "another good one").await.is_problem(401, "unauthenticated");
+    app.login("alice", PASSWORD).await.problem(403, "account_disabled");
+    app.login("alice", "something else").await.problem(401, "invalid_credentials");
+    app.refresh(&refresh).await.problem(401, "invalid_refresh_token");
+    app.me(&access).await.problem(401, "unauthenticated");
+    app.patch_me(&access, json!({ "display_name": "Alice" })).await.problem(401, "unauthenticated");
+    app.change_password(&access, PASSWORD, "another good one").await.problem(401, "unauthenticated");
     app.sql("UPDATE accounts.users SET disabled_at = NULL").await;
     app.login("alice", PASSWORD).await.is(200);
     app.finish().await;
@@ -46,13 +46,13 @@ async fn a_disabled_account_neither_logs_in_nor_refreshes_nor_shows_itself() {
 async fn an_unknown_user_and_a_wrong_password_are_the_same_answer() {
     let app = TestApp::new().await;
     app.verified("alice").await;
-    let wrong = app.login("alice", "wrong password").await.is_problem(401, "invalid_credentials");
+    let wrong = app.login("alice", "wrong password").await.problem(401, "invalid_credentials");
     for login in ["nobody", "nobody@example.com", "%", "' OR 1=1 --", "alice@", "@", "älice", "alice "] {
-        let unknown = app.login(login, "wrong password").await.is_problem(401, "invalid_credentials");
+        let unknown = app.login(login, "wrong password").await.problem(401, "invalid_credentials");
         assert_eq!(unknown.body, wrong.body, "{login}");
     }
     for short in ["x", "1234567"] {
-        app.login("alice", short).await.is_problem(401, "invalid_credentials");
+        app.login("alice", short).await.problem(401, "invalid_credentials");
     }
     app.finish().await;
 }
@@ -83,7 +83,7 @@ async fn a_flood_of_logins_is_answered_or_told_to_come_back() {
     let answers = futures_util::future::join_all(logins).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 4);
     for answer in answers.into_iter().filter(|answer| answer.status != 200) {
-        answer.is_problem(503, "unavailable");
+        answer.problem(503, "unavailable");
     }
     app.login("alice", PASSWORD).await.is(200);
     app.finish().await;
@@ -96,7 +96,7 @@ async fn the_access_token_expires_and_the_refresh_token_brings_another() {
     app.wait(TimeDelta::minutes(14));
     app.me(&access).await.is(200);
     app.wait(TimeDelta::minutes(2));
-    app.me(&access).await.is_problem(401, "unauthenticated");
+    app.me(&access).await.problem(401, "unauthenticated");
     let (access, _) = pair(&app.refresh(&refresh).await.is(200));
     app.me(&access).await.is(200);
     app.finish().await;
@@ -110,7 +110,7 @@ async fn logging_out_ends_the_session_and_only_that() {
     for _ in 0..2 {
         app.post("/auth/logout", json!({ "refresh_token": phone })).await.is(204);
     }
-    app.refresh(&phone).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&phone).await.problem(401, "invalid_refresh_token");
     let (_, laptop) = pair(&app.refresh(&laptop).await.is(200));
     let unknown = "A".repeat(43);
     app.post("/auth/logout", json!({ "refresh_token": unknown })).await.is(204);

@@ -40,9 +40,7 @@ async fn a_taken_name_is_refused_and_ones_own_in_another_case_is_not() {
     let app = TestApp::new().await;
     app.verified("bob").await;
     let (access, _) = app.logged_in("alice").await;
-    app.patch_me(&access, json!({ "username": "BOB", "phone": "+84901234567" }))
-        .await
-        .is_problem(409, "username_taken");
+    app.patch_me(&access, json!({ "username": "BOB", "phone": "+84901234567" })).await.problem(409, "username_taken");
     assert!(app.me(&access).await.json().get("phone").is_none(), "all or nothing");
     app.patch_me(&access, json!({ "username": "Alice" })).await.is(200);
     app.finish().await;
@@ -80,8 +78,8 @@ async fn the_token_of_a_user_who_is_gone_does_not_hold() {
     let app = TestApp::new().await;
     let (access, refresh) = app.logged_in("alice").await;
     app.sql("DELETE FROM accounts.users").await;
-    app.me(&access).await.is_problem(401, "unauthenticated");
-    app.patch_me(&access, json!({ "display_name": "Ghost" })).await.is_problem(401, "unauthenticated");
-    app.refresh(&refresh).await.is_problem(401, "invalid_refresh_token");
+    app.me(&access).await.problem(401, "unauthenticated");
+    app.patch_me(&access, json!({ "display_name": "Ghost" })).await.problem(401, "unauthenticated");
+    app.refresh(&refresh).await.problem(401, "invalid_refresh_token");
     app.finish().await;
 }

@@ -31,8 +31,8 @@ async fn a_forgotten_password_is_reset_by_mail_and_all_sessions_end() {
     );
 
     app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.is(204);
-    app.refresh(&refresh).await.is_problem(401, "invalid_refresh_token");
-    app.login("alice", PASSWORD).await.is_problem(401, "invalid_credentials");
+    app.refresh(&refresh).await.problem(401, "invalid_refresh_token");
+    app.login("alice", PASSWORD).await.problem(401, "invalid_credentials");
     app.login("alice", NEW).await.is(200);
     app.run_jobs().await;
     let mails = app.mails();
@@ -48,7 +48,7 @@ async fn a_reset_token_is_good_once_and_takes_its_siblings_along() {
     app.post("/auth/reset-password", json!({ "token": one, "password": NEW })).await.is(204);
     for used in [&one, &two] {
         let again = json!({ "token": used, "password": "yet another password" });
-        app.post("/auth/reset-password", again).await.is_problem(404, "invalid_token");
+        app.post("/auth/reset-password", again).await.problem(404, "invalid_token");
     }
     app.login("alice", NEW).await.is(200);
     app.finish().await;
@@ -74,7 +74,7 @@ async fn a_reset_token_expires_after_an_hour() {
     app.verified("alice").await;
     let token = reset_token(&app, "alice").await;
     app.wait(TimeDelta::hours(1));
-    app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.is_problem(404, "invalid_token");
+    app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.problem(404, "invalid_token");
     app.login("alice", PASSWORD).await.is(200);
     app.finish().await;
 }
@@ -87,7 +87,7 @@ async fn a_weak_new_password_leaves_the_token_good() {
     for weak in ["password123", "alice-in-shop", "Alice-in-shop@example.com"] {
         app.post("/auth/reset-password", json!({ "token": token, "password": weak }))
             .await
-            .is_problem(409, "weak_password");
+            .problem(409, "weak_password");
     }
     app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.is(204);
     app.finish().await;
@@ -130,8 +130,8 @@ async fn a_verification_token_resets_nothing() {
     let app = TestApp::new().await;
     app.register("alice").await.is(201);
     let token = app.mailed_token().await;
-    app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.is_problem(404, "invalid_token");
-    app.post("/auth/reset-password", json!({ "token": "x.y", "password": NEW })).await.is_problem(404, "invalid_token");
+    app.post("/auth/reset-password", json!({ "token": token, "password": NEW })).await.problem(404, "invalid_token");
+    app.post("/auth/reset-password", json!({ "token": "x.y", "password": NEW })).await.problem(404, "invalid_token");
     app.finish().await;
 }
 
@@ -143,7 +143,7 @@ async fn changing_the_password_ends_all_sessions_and_opens_one_for_who_asked() {
     let forgotten = reset_token(&app, "alice").await;
     let answer = app.change_password(&access, PASSWORD, NEW).await.is(200);
     for old in [&phone, &laptop] {
-        app.refresh(old).await.is_problem(401, "invalid_refresh_token");
+        app.refresh(old).await.problem(401, "invalid_refresh_token");
     }
     app.refresh(&pair(&answer).1).await.is(200);
     app.me(&pair(&answer).0).await.is(200);
@@ -161,9 +161,9 @@ async fn changing_the_password_ends_all_sessions_and_opens_one_for_who_asked() {
 async fn changing_needs_the_present_password_and_a_good_new_one() {
     let app = TestApp::new().await;
     let (access, refresh) = app.logged_in("alice").await;
-    app.change_password(&access, "something else", NEW).await.is_problem(403, "wrong_password");
-    app.change_password(&access, PASSWORD, "password123").await.is_problem(409, "weak_password");
-    app.change_password("nonsense", PASSWORD, NEW).await.is_problem(401, "unauthenticated");
+    app.change_password(&access, "something else", NEW).await.problem(403, "wrong_password");
+    app.change_password(&access, PASSWORD, "password123").await.problem(409, "weak_password");
+    app.change_password("nonsense", PASSWORD, NEW).await.problem(401, "unauthenticated");
     app.refresh(&refresh).await.is(200);
     app.login("alice", PASSWORD).await.is(200);
     app.finish().await;
@@ -177,7 +177,7 @@ async fn a_login_that_races_a_password_change_leaves_no_old_session() {
     let (changed, logins) = tokio::join!(app.change_password(&access, PASSWORD, NEW), logins);
     changed.is(200);
     for login in logins.into_iter().filter(|answer| answer.status == 200) {
-        app.refresh(&pair(&login).1).await.is_problem(401, "invalid_refresh_token");
+        app.refresh(&pair(&login).1).await.problem(401, "invalid_refresh_token");
     }
     assert_eq!(app.count("accounts.sessions WHERE ended_at IS NULL").await, 1);
     app.finish().await;

@@ -34,8 +34,8 @@ async fn a_second_use_ends_the_session_for_both_holders() {
     let (_, other) = pair(&app.login("alice", PASSWORD).await);
     let (_, successor) = pair(&app.refresh(&stolen).await.is(200));
     app.wait(TimeDelta::seconds(11));
-    app.refresh(&stolen).await.is_problem(401, "invalid_refresh_token");
-    app.refresh(&successor).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&stolen).await.problem(401, "invalid_refresh_token");
+    app.refresh(&successor).await.problem(401, "invalid_refresh_token");
     assert_eq!(app.count("accounts.sessions WHERE end_reason = 'token_reuse'").await, 1);
     app.refresh(&other).await.is(200);
     app.finish().await;
@@ -52,8 +52,8 @@ async fn a_double_refresh_within_ten_seconds_gets_the_same_successor() {
     assert_eq!(again.json()["refresh_expires_in"], 30 * 24 * 3600 - 10);
     let (_, third) = pair(&app.refresh(&second).await.is(200));
     app.wait(TimeDelta::seconds(1));
-    app.refresh(&first).await.is_problem(401, "invalid_refresh_token");
-    app.refresh(&third).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&first).await.problem(401, "invalid_refresh_token");
+    app.refresh(&third).await.problem(401, "invalid_refresh_token");
     app.finish().await;
 }
 
@@ -77,7 +77,7 @@ async fn of_a_refresh_and_a_logout_at_once_the_logout_wins() {
         tokio::join!(app.refresh(&token), app.post("/auth/logout", json!({ "refresh_token": token })));
     out.is(204);
     if refreshed.status == 200 {
-        app.refresh(&pair(&refreshed).1).await.is_problem(401, "invalid_refresh_token");
+        app.refresh(&pair(&refreshed).1).await.problem(401, "invalid_refresh_token");
     }
     assert_eq!(app.count("accounts.sessions WHERE ended_at IS NULL").await, 0);
     app.finish().await;
@@ -90,7 +90,7 @@ async fn a_refresh_token_expires_after_thirty_days() {
     app.wait(TimeDelta::days(30) - TimeDelta::seconds(1));
     let (_, next) = pair(&app.refresh(&token).await.is(200));
     app.wait(TimeDelta::days(30));
-    app.refresh(&next).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&next).await.problem(401, "invalid_refresh_token");
     app.finish().await;
 }
 
@@ -116,9 +116,9 @@ async fn other_tokens_are_no_refresh_tokens() {
     let app = TestApp::new().await;
     let (access, _) = app.logged_in("alice").await;
     app.post("/auth/refresh", json!({ "refresh_token": access })).await.is(400);
-    app.refresh(&"A".repeat(43)).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&"A".repeat(43)).await.problem(401, "invalid_refresh_token");
     // 43 characters whose last one carries bits that no 32 bytes have.
-    app.refresh(&"_".repeat(43)).await.is_problem(401, "invalid_refresh_token");
+    app.refresh(&"_".repeat(43)).await.problem(401, "invalid_refresh_token");
     app.finish().await;
 }
 

@@ -60,8 +60,8 @@ async fn a_taken_name_or_address_is_refused_whatever_its_case_and_nothing_is_sto
     let taken = |name: &str, email: &str| {
         app.post("/auth/register", json!({ "username": name, "email": email, "password": PASSWORD }))
     };
-    taken("ALICE", "other@example.com").await.is_problem(409, "username_taken");
-    let problem = taken("other", "ALICE@example.COM").await.is_problem(409, "email_taken");
+    taken("ALICE", "other@example.com").await.problem(409, "username_taken");
+    let problem = taken("other", "ALICE@example.COM").await.problem(409, "email_taken");
     assert_eq!(problem.json()["errors"][0]["field"], "email");
     assert_eq!(app.count("accounts.users").await, 1);
     assert_eq!(app.count("accounts.one_time_tokens").await, 1);
@@ -79,7 +79,7 @@ async fn of_twenty_parallel_registrations_of_one_name_one_succeeds() {
     let answers = futures_util::future::join_all(attempts).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     for answer in answers.into_iter().filter(|answer| answer.status != 201) {
-        answer.is_problem(409, "username_taken");
+        answer.problem(409, "username_taken");
     }
     assert_eq!(app.count("accounts.users").await, 1);
     app.finish().await;
@@ -90,7 +90,7 @@ async fn a_password_that_is_tried_first_is_refused() {
     let app = TestApp::new().await;
     for weak in ["password123", "QWERTYUIOP", "zzzzzzzzzzzz", "alice@example.com", "aliceinwonder"] {
         let body = json!({ "username": "aliceinwonder", "email": "alice@example.com", "password": weak });
-        let problem = app.post("/auth/register", body).await.is_problem(409, "weak_password");
+        let problem = app.post("/auth/register", body).await.problem(409, "weak_password");
         assert_eq!(problem.json()["errors"][0]["field"], "password");
     }
     assert_eq!(app.count("accounts.users").await, 0);

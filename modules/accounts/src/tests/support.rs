@@ -80,7 +80,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(super) fn is_problem(self, status: u16, code: &str) -> Self {
+    pub(super) fn problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.text("code").as_str()), (status, code), "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.json()["status"], status);
@@ -213,7 +213,11 @@ impl TestApp {
             let context = context_of(job.id);
             let outcome = handler(job.args, context).await;
             if outcome == Outcome::Done {
-                self.sql(&format!("UPDATE jobs.jobs SET state = 'finished' WHERE id = {}", job.id)).await;
+                self.sql(&format!(
+                    "UPDATE jobs.jobs SET state = 'finished', finished_at = now() WHERE id = {}",
+                    job.id
+                ))
+                .await;
             }
             outcomes.push((job.kind, outcome));
         }

@@ -12,7 +12,7 @@ async fn a_token_is_good_once() {
     app.register("alice").await.is(201);
     let token = app.mailed_token().await;
     app.post("/auth/verify-email", json!({ "token": token })).await.is(204);
-    app.post("/auth/verify-email", json!({ "token": token })).await.is_problem(404, "invalid_token");
+    app.post("/auth/verify-email", json!({ "token": token })).await.problem(404, "invalid_token");
     app.finish().await;
 }
 
@@ -34,8 +34,8 @@ async fn a_token_expires_after_a_day() {
     app.register("alice").await.is(201);
     let token = app.mailed_token().await;
     app.wait(TimeDelta::hours(24));
-    app.post("/auth/verify-email", json!({ "token": token })).await.is_problem(404, "invalid_token");
-    app.login("alice", PASSWORD).await.is_problem(403, "email_not_verified");
+    app.post("/auth/verify-email", json!({ "token": token })).await.problem(404, "invalid_token");
+    app.login("alice", PASSWORD).await.problem(403, "email_not_verified");
 
     app.post("/auth/resend-verification", json!({ "email": "Alice@example.com" })).await.is(202);
     let token = app.mailed_token().await;
@@ -68,7 +68,7 @@ async fn a_forged_or_foreign_token_does_nothing() {
         reset,
         "AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
     ] {
-        app.post("/auth/verify-email", json!({ "token": forged })).await.is_problem(404, "invalid_token");
+        app.post("/auth/verify-email", json!({ "token": forged })).await.problem(404, "invalid_token");
         app.get(&format!("/auth/verify-email?token={forged}")).await.is(404);
     }
     assert_eq!(app.count("accounts.users WHERE email_verified_at IS NOT NULL").await, 0);

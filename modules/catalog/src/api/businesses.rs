@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Tag,
+    Listed, Tag,
     dto::{
         BusinessBody, BusinessList, BusinessPatchBody, BusinessView, MemberBody, MemberList, MemberView, MyBusiness,
         MyBusinessList, PictureUpload,
@@ -123,22 +123,22 @@ impl BusinessesApi {
         limit: Query<Option<u32>>,
         /// Where to go on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
-    ) -> Result<Json<BusinessList>, CatalogListProblem> {
+    ) -> Result<Listed<BusinessList>, CatalogListProblem> {
         let after = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let mut conn = self.0.conn().await?;
         let (businesses, next) =
             business::list_businesses(&mut conn, after.as_ref(), limit.0.unwrap_or(LIMIT_DEFAULT)).await?;
         let data = businesses.into_iter().map(|business| BusinessView::new(business, &self.0.public_url)).collect();
-        Ok(Json(BusinessList { data, next_cursor: next.as_ref().map(Cursor::encode) }))
+        Ok(Listed::Page(Json(BusinessList { data, next_cursor: next.as_ref().map(Cursor::encode) })))
     }
 
     /// List the businesses you work for
     #[oai(path = "/my/businesses", method = "get", operation_id = "listMyBusinesses")]
-    async fn list_my_businesses(&self, caller: Customer) -> Result<Json<MyBusinessList>, CatalogWriteProblem> {
+    async fn list_my_businesses(&self, caller: Customer) -> Result<Listed<MyBusinessList>, CatalogWriteProblem> {
         let mut conn = self.0.conn().await?;
         let mine = business::list_my_businesses(&mut conn, &caller.0).await?;
         let view = |(business, role)| MyBusiness::new(business, role, &self.0.public_url);
-        Ok(Json(MyBusinessList { data: mine.into_iter().map(view).collect() }))
+        Ok(Listed::Page(Json(MyBusinessList { data: mine.into_iter().map(view).collect() })))
     }
 
     /// Show a business
@@ -214,10 +214,10 @@ impl BusinessesApi {
         caller: Seller,
         /// Which business
         id: Path<BusinessId>,
-    ) -> Result<Json<MemberList>, CatalogRoleProblem> {
+    ) -> Result<Listed<MemberList>, CatalogRoleProblem> {
         let mut conn = self.0.conn().await?;
         let members = business::list_members(&mut conn, &caller.0, id.0).await?;
-        Ok(Json(MemberList { data: members.into_iter().map(MemberView::from).collect() }))
+        Ok(Listed::Page(Json(MemberList { data: members.into_iter().map(MemberView::from).collect() })))
     }
 
     /// Add a member to a business

@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Tag,
+    Listed, Tag,
     dto::{CategoryBody, CategoryList, CategoryPatchBody, CategoryTree, CategoryView},
     etag::{self, EntityTag},
     problem::{CatalogListProblem, CatalogReadProblem, CatalogRoleProblem},
@@ -75,20 +75,20 @@ impl CategoriesApi {
         limit: Query<Option<u32>>,
         /// Where to go on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
-    ) -> Result<Json<CategoryList>, CatalogListProblem> {
+    ) -> Result<Listed<CategoryList>, CatalogListProblem> {
         let after = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let mut conn = self.0.conn().await?;
         let (categories, next) =
             category::list_categories(&mut conn, after.as_ref(), limit.0.unwrap_or(LIMIT_DEFAULT)).await?;
         let data = categories.into_iter().map(CategoryView::from).collect();
-        Ok(Json(CategoryList { data, next_cursor: next.as_ref().map(Cursor::encode) }))
+        Ok(Listed::Page(Json(CategoryList { data, next_cursor: next.as_ref().map(Cursor::encode) })))
     }
 
     /// Show all categories as a tree
     #[oai(path = "/category-tree", method = "get", operation_id = "getCategoryTree")]
-    async fn get_category_tree(&self) -> Result<Json<CategoryTree>, CatalogListProblem> {
+    async fn get_category_tree(&self) -> Result<Listed<CategoryTree>, CatalogListProblem> {
         let mut conn = self.0.conn().await?;
-        Ok(Json(category::category_tree(&mut conn).await?.into()))
+        Ok(Listed::Page(Json(category::category_tree(&mut conn).await?.into())))
     }
 
     /// Show a category

@@ -9,7 +9,7 @@ use crate::version::Seen;
 kernel::text_type! {
     /// An `ETag` of ours. Its first number is the version; what follows is about things that are not edited, like stock.
     pub struct EntityTag {
-        min: 3, max: 64, pattern: r#"^(W/)?"[0-9]{1,18}(\.[0-9a-f]{16})?"$"#,
+        min: 3, max: 39, pattern: r#"^(W/)?"[0-9]{1,18}(\.[0-9a-f]{16})?"$"#,
         say: "the ETag of an earlier answer, quotes included", example: "\"3\"",
     }
 }

@@ -8,7 +8,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Tag, Viewer,
+    Listed, Tag, Viewer,
     dto::{ActiveParam, ProductBody, ProductList, ProductPatchBody, ProductSortParam, ProductView},
     etag::{self, EntityTag, EntityTags},
     problem::{CatalogEditProblem, CatalogListProblem, CatalogReadProblem, CatalogWriteProblem},
@@ -66,6 +66,7 @@ impl ProductCreated {
 }
 
 #[derive(ApiResponse)]
+#[expect(clippy::large_enum_variant, reason = "made once and sent away at once")]
 enum ProductReadAnswer {
     /// The product
     #[oai(status = 200)]
@@ -149,7 +150,7 @@ impl ProductsApi {
         limit: Query<Option<u32>>,
         /// Where to go on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
-    ) -> Result<Json<ProductList>, CatalogListProblem> {
+    ) -> Result<Listed<ProductList>, CatalogListProblem> {
         let filter = ProductFilter {
             words: q.0,
             category: category.0,
@@ -170,7 +171,7 @@ impl ProductsApi {
         let (products, next) =
             product::list_products(&mut conn, viewer.caller(), &filter, sort, after.as_ref(), limit).await?;
         let data = products.into_iter().map(|product| ProductView::new(product, &self.0.public_url)).collect();
-        Ok(Json(ProductList { data, next_cursor: next.as_ref().map(Cursor::encode) }))
+        Ok(Listed::Page(Json(ProductList { data, next_cursor: next.as_ref().map(Cursor::encode) })))
     }
 
     /// Show a product

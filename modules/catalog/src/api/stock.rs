@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 
 use super::{
-    Tag,
+    Listed, Tag,
     dto::{CountBody, ReceiptBody, StockMovementList, StockView},
     etag::{self, EntityTag},
     problem::{CatalogStockProblem, CatalogWriteProblem},
@@ -99,13 +99,13 @@ impl StockApi {
         limit: Query<Option<u32>>,
         /// Where to go on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
-    ) -> Result<Json<StockMovementList>, CatalogWriteProblem> {
+    ) -> Result<Listed<StockMovementList>, CatalogWriteProblem> {
         let after = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let mut conn = self.0.conn().await?;
         let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
         let (movements, next) = stock::list_movements(&mut conn, &caller.0, id.0, after, limit).await?;
         let data = movements.into_iter().map(Into::into).collect();
-        Ok(Json(StockMovementList { data, next_cursor: next.as_ref().map(Cursor::encode) }))
+        Ok(Listed::Page(Json(StockMovementList { data, next_cursor: next.as_ref().map(Cursor::encode) })))
     }
 
     /// Book goods that came in

@@ -148,5 +148,28 @@ fn encode(image: &DynamicImage, kind: PictureKind) -> Result<Vec<u8>, CatalogErr
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_is_complete_when_its_scan_has_an_end() {
+        let metadata_with_an_end = [0xff, 0xe1, 0x00, 0x06, 0xff, 0xd9, 0x00, 0x00];
+        let picture = |scan: &[u8]| [&[0xff, 0xd8][..], &metadata_with_an_end, scan].concat();
+        assert!(jpeg_is_complete(&picture(&[0xff, 0xda, 0x00, 0x02, 0x11, 0xff, 0xd9])));
+        assert!(jpeg_is_complete(&picture(&[0xff, 0xff, 0xda, 0x00, 0x02, 0x11, 0xff, 0xd9])));
+        for bad in [&[0xff, 0xda, 0x00, 0x02, 0x11][..], &[], &[0xff, 0xd9], &[0xff, 0xe0, 0x00, 0x01], &[0x00; 8]] {
+            assert!(!jpeg_is_complete(&picture(bad)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_file_gives_the_same_name() {
+        let mut file = Vec::new();
+        DynamicImage::new_rgb8(400, 300).write_with_encoder(PngEncoder::new(&mut file)).unwrap();
+        let picture = process(&file).unwrap();
+        assert_eq!(picture, process(&file).unwrap());
+        assert_eq!(picture.name, format!("{}.jpg", hex::encode(Sha256::digest(&picture.bytes))));
+        assert_eq!(picture.thumbnail_name, picture.name.replace(".jpg", "-thumb.jpg"));
+        assert_eq!((picture.width, picture.height), (400, 300));
+    }
+}

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_step_out_of_bounds_changes_nothing() {
-        for (on_hand, reserved) in [(0, 4), (0, -4), (-6, 0), (-3, 0), (i32::MAX, 0), (0, i32::MAX)] {
+        for (on_hand, reserved) in [(0, 4), (0, -4), (-6, 0), (-4, 0), (i32::MAX, 0), (0, i32::MAX)] {
             let mut changed = balance();
             let before = changed;
             assert_eq!(changed.step(MovementKind::Adjust, on_hand, reserved, DateTime::UNIX_EPOCH), None);

@@ -78,7 +78,7 @@ async fn the_audit_finds_what_is_wrong() {
                  ('urgent', 'stubborn', '{}', 'retried', 21, NULL, NULL)",
         )
         .await;
-    let mut found: Vec<_> = jobs::audit(&mut *queue.pool.get().await.unwrap())
+    let mut found: Vec<_> = jobs::audit(&mut queue.pool.get().await.unwrap())
         .await
         .unwrap()
         .into_iter()

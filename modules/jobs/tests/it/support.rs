@@ -117,15 +117,15 @@ impl TestQueue {
     }
 
     pub async fn number(&self, query: &str) -> i64 {
-        number(&mut *self.pool.get().await.unwrap(), query).await
+        number(&mut self.pool.get().await.unwrap(), query).await
     }
 
     pub async fn enqueue<J: Job>(&self, job: &J) {
-        kernel::enqueue(&mut *self.pool.get().await.unwrap(), job).await.unwrap();
+        kernel::enqueue(&mut self.pool.get().await.unwrap(), job).await.unwrap();
     }
 
     pub async fn enqueue_many<J: Job>(&self, jobs: &[J]) {
-        kernel::enqueue_many(&mut *self.pool.get().await.unwrap(), jobs).await.unwrap();
+        kernel::enqueue_many(&mut self.pool.get().await.unwrap(), jobs).await.unwrap();
     }
 
     /// Waits until a query answers `expected`.
@@ -148,7 +148,7 @@ impl TestQueue {
 
     /// The module's own opinion of its tables.
     pub async fn assert_sound(&self) {
-        assert_eq!(jobs::audit(&mut *self.pool.get().await.unwrap()).await.unwrap(), []);
+        assert_eq!(jobs::audit(&mut self.pool.get().await.unwrap()).await.unwrap(), []);
     }
 }
 

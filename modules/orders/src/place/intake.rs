@@ -4,7 +4,11 @@
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
 //! placements are tried again one by one, so that one bad order never fails its neighbours.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use catalog::stock;
 use diesel_async::SimpleAsyncConnection;
@@ -65,16 +69,21 @@ impl IntakeSettings {
 
 /// The door through which every order comes in. Cheap to clone.
 #[derive(Clone)]
-pub struct Intake {
+pub struct Intake(Arc<Door>);
+
+struct Door {
     queue: mpsc::Sender<Waiting>,
+    /// What the task is started with, when the first order comes.
+    unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Waiting>)>>,
 }
 
 impl Intake {
-    /// Starts the intake's task. It ends when the last clone of the handle is gone and the queue is empty.
-    pub fn start(settings: IntakeSettings) -> Self {
+    /// An intake over a database. Its task and its connection begin with the first order, so that a process that places
+    /// none has neither; they end with the last clone of the handle, after what is waiting.
+    pub fn new(settings: IntakeSettings) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
-        tokio::spawn(Batcher { settings, conn: None }.run(waiting));
-        Self { queue }
+        let batcher = Batcher { settings, conn: None };
+        Self(Arc::new(Door { queue, unstarted: Mutex::new(Some((batcher, waiting))) }))
     }
 
     /// Places an order; answers after COMMIT. Once handed over, the placement is decided whether or not the caller waits.
@@ -82,8 +91,11 @@ impl Intake {
     /// # Errors
     /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
     pub async fn place(&self, placement: Placement) -> Reply {
+        if let Some((batcher, waiting)) = self.0.unstarted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tokio::spawn(batcher.run(waiting));
+        }
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send((placement, reply)).map_err(|_full_or_closed| OrderError::Overloaded)?;
+        self.0.queue.try_send((placement, reply)).map_err(|_full_or_closed| OrderError::Overloaded)?;
         match answer.await {
             Ok(reply) => reply,
             Err(_shutting_down) => Err(OrderError::Overloaded),

@@ -1,0 +1,178 @@
+//! What orders ask of stock, inside transactions of theirs.
+
+use catalog::stock::{self, Balance, Movement, MovementKind, Offer};
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use kernel::{OrderId, PgConn, VariantId};
+use serde_json::json;
+
+use crate::support::{Shop, customer, id};
+
+/// Reserves as placing does: lock, decide, append.
+pub async fn reserve(conn: &mut PgConn, order: OrderId, items: &[(VariantId, i32)], at: DateTime<Utc>) {
+    let movements = conn
+        .transaction(async |conn| {
+            let offers = stock::lock_offers(conn, &items.iter().map(|item| item.0).collect()).await?;
+            let movements: Vec<Movement> = items
+                .iter()
+                .map(|(variant, quantity)| {
+                    let offer = offers.iter().find(|offer| offer.variant_id == *variant).unwrap();
+                    let mut balance = balance(offer);
+                    Movement { order_id: Some(order), ..balance.step(MovementKind::Reserve, 0, *quantity, at).unwrap() }
+                })
+                .collect();
+            assert_eq!(stock::append(conn, &movements).await?, items.len());
+            Ok::<_, diesel::result::Error>(movements)
+        })
+        .await
+        .unwrap();
+    assert_eq!(movements.len(), items.len());
+}
+
+fn balance(offer: &Offer) -> Balance {
+    Balance {
+        variant_id: offer.variant_id,
+        on_hand: offer.on_hand,
+        reserved: offer.reserved,
+        backorder_limit: offer.backorder_limit,
+        version: offer.version,
+    }
+}
+
+/// A shop with one product of two variants: five of the first, none of the second.
+async fn shop() -> (Shop, VariantId, VariantId) {
+    let (shop, alice) = (Shop::open().await, customer());
+    let business = shop.business(&alice, "Lotus").await;
+    let body = json!({ "business_id": business, "name": "Shirt", "currency": "USD", "variants": [
+        { "sku": "S-M", "name": "M", "price_minor": 1999, "discount_basis_points": 1000 }, { "sku": "S-L", "price_minor": 2000 }] });
+    let product = shop.post(&alice, "/products", body).await.ok(201);
+    shop.receive(&alice, id(&product["variants"][0]), 5).await;
+    let variant = |n: usize| id(&product["variants"][n]).parse().unwrap();
+    (shop, variant(0), variant(1))
+}
+
+#[tokio::test]
+async fn an_offer_tells_placing_everything() {
+    let (shop, medium, large) = shop().await;
+    let mut conn = shop.conn().await;
+    let unknown = VariantId::new();
+    let offers = stock::lock_offers(&conn, &vec![large, unknown, medium]).await.unwrap();
+    let mut sorted = [medium, large];
+    sorted.sort_unstable();
+    assert_eq!(offers.iter().map(|offer| offer.variant_id).collect::<Vec<_>>(), sorted);
+    let offer = offers.iter().find(|offer| offer.variant_id == medium).unwrap();
+    assert_eq!((offer.sku.as_str(), offer.name.as_str(), offer.currency.as_str()), ("S-M", "Shirt, M", "USD"));
+    assert_eq!((offer.unit_price_minor, offer.list_price_minor, offer.sellable), (1799, 1999, true));
+    assert_eq!((offer.on_hand, offer.reserved, offer.backorder_limit, offer.version), (5, 0, 0, 1));
+    assert_eq!(offers.iter().find(|offer| offer.variant_id == large).unwrap().name, "Shirt");
+    for sql in
+        ["UPDATE catalog.products SET active = false", "UPDATE catalog.products SET active = true, deleted_at = now()"]
+    {
+        conn.batch_execute(sql).await.unwrap();
+        assert!(!stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0].sellable, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn appending_moves_counters_and_ledger_together() {
+    let (shop, medium, _) = shop().await;
+    let mut conn = shop.conn().await;
+    let offers = stock::lock_offers(&conn, &vec![medium]).await.unwrap();
+    let mut balance = balance(&offers[0]);
+    let movements: Vec<Movement> =
+        [(MovementKind::Reserve, 0, 2), (MovementKind::Reserve, 0, 1), (MovementKind::Ship, -2, -2)]
+            .into_iter()
+            .map(|(kind, on_hand, reserved)| Movement {
+                order_id: Some(OrderId::new()),
+                ..balance.step(kind, on_hand, reserved, shop.tick()).unwrap()
+            })
+            .collect();
+    // What it answers is the number of stock rows, not of movements.
+    assert_eq!(stock::append(&conn, &movements).await.unwrap(), 1);
+    let after = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
+    assert_eq!((after.on_hand, after.reserved, after.version), (3, 1, 4));
+    assert_eq!(stock::append(&conn, &[]).await.unwrap(), 0);
+    // A version that does not follow on the row's: the same movements again meet the unique key, later ones set no row.
+    assert!(stock::append(&conn, &movements).await.is_err());
+    let gap = Movement { version_after: 9, ..movements[2].clone() };
+    let outcome = conn
+        .transaction(async |conn| {
+            assert_eq!(stock::append(conn, &[gap]).await?, 0);
+            Err::<(), _>(diesel::result::Error::RollbackTransaction)
+        })
+        .await;
+    assert!(outcome.is_err());
+    drop(conn);
+    // The reservations belong to three orders, one of which has shipped what it never reserved.
+    let differences = catalog::audit(&mut *shop.conn().await).await.unwrap();
+    assert_eq!(
+        differences.iter().map(|found| found.check).collect::<Vec<_>>(),
+        ["stock.order_releases_what_it_reserved"]
+    );
+}
+
+#[tokio::test]
+async fn release_gives_back_exactly_what_was_reserved() {
+    let (shop, medium, large) = shop().await;
+    let (mut conn, order) = (shop.conn().await, OrderId::new());
+    reserve(&mut conn, order, &[(medium, 4)], shop.tick()).await;
+    stock::release(&mut conn, order, &[(medium, 1), (medium, 2)], None, shop.tick()).await.unwrap();
+    let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
+    assert_eq!((offer.reserved, offer.version), (1, 3));
+    for impossible in
+        [vec![(medium, 2)], vec![(medium, 0)], vec![(medium, -1)], vec![(large, 1)], vec![(VariantId::new(), 1)]]
+    {
+        assert!(stock::release(&mut conn, order, &impossible, None, shop.tick()).await.is_err(), "{impossible:?}");
+    }
+    assert!(stock::release(&mut conn, order, &[(medium, i32::MAX), (medium, 1)], None, shop.tick()).await.is_err());
+    drop(conn);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_late_payment_gets_all_of_it_or_nothing() {
+    let (shop, medium, large) = shop().await;
+    let (mut conn, order) = (shop.conn().await, OrderId::new());
+    assert!(!stock::reserve_again(&mut conn, order, &[(medium, 2), (large, 1)], shop.tick()).await.unwrap());
+    assert!(!stock::reserve_again(&mut conn, order, &[(medium, 3), (medium, 3)], shop.tick()).await.unwrap());
+    assert!(!stock::reserve_again(&mut conn, order, &[(VariantId::new(), 1)], shop.tick()).await.unwrap());
+    assert_eq!(stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0].version, 1);
+    assert!(stock::reserve_again(&mut conn, order, &[(medium, 3), (medium, 2)], shop.tick()).await.unwrap());
+    let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
+    assert_eq!((offer.reserved, offer.version), (5, 2));
+    drop(conn);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_last_units_are_promised_once() {
+    let (shop, medium, large) = shop().await;
+    let buyers = (0..40).map(|n| {
+        let shop = &shop;
+        async move {
+            // Half of them name the variants the other way round: locks are sorted all the same.
+            let items = if n % 2 == 0 { [(medium, 1), (large, 1)] } else { [(large, 1), (medium, 1)] };
+            let items = if n < 20 { &items[..] } else { &[(medium, 1)][..] };
+            let mut conn = shop.conn().await;
+            conn.transaction(async |conn| stock::reserve_again(conn, OrderId::new(), items, shop.tick()).await)
+                .await
+                .unwrap()
+        }
+        .boxed_local()
+    });
+    let promised = futures_util::future::join_all(buyers).await.into_iter().filter(|promised| *promised).count();
+    assert_eq!(promised, 5);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn membership_is_asked_by_others_too() {
+    let (shop, alice) = (Shop::open().await, customer());
+    let business = shop.business(&alice, "Lotus").await.parse().unwrap();
+    let mut conn = shop.conn().await;
+    assert_eq!(catalog::businesses_of(&mut conn, alice.id).await.unwrap(), [business]);
+    assert!(catalog::is_member(&mut conn, alice.id, business).await.unwrap());
+    assert!(!catalog::is_member(&mut conn, customer().id, business).await.unwrap());
+    assert_eq!(catalog::businesses_of(&mut conn, customer().id).await.unwrap(), []);
+}

@@ -1,0 +1,6 @@
+//! Tests over HTTP semantics, with a database.
+
+mod api;
+mod deliveries;
+mod pay_page;
+mod support;

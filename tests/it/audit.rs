@@ -1,0 +1,99 @@
+//! `oms audit` finds what is wrong, and finds it fast.
+
+use diesel_async::SimpleAsyncConnection;
+use testkit::TestDatabase;
+
+/// A sound database of `orders` orders, each of two lines, two thirds of them paid for, some cancelled, some expired.
+/// Built by statements over the tables, because a hundred thousand orders through the door would take minutes.
+async fn a_shop_with(orders: u32) -> TestDatabase {
+    let db = TestDatabase::new().await;
+    let mut conn = db.connect().await;
+    let sql = include_str!("audit/shop.sql").replace(":orders", &orders.to_string());
+    conn.batch_execute(&sql).await.unwrap();
+    conn.batch_execute("ANALYZE").await.unwrap();
+    db
+}
+
+async fn checks_that_fail(db: &TestDatabase) -> Vec<&'static str> {
+    let mut checks: Vec<_> =
+        oms::audit::audit(db.url(), &[]).await.unwrap().differences.into_iter().map(|found| found.check).collect();
+    checks.dedup();
+    checks
+}
+
+/// Plants a corruption behind the back of constraints' triggers, and expects the audit to name it.
+async fn planted(sql: &str, expected: &str) {
+    let db = a_shop_with(60).await;
+    let clean = oms::audit::audit(db.url(), &[]).await.unwrap();
+    assert_eq!(clean.differences, vec![], "the shop is not sound to begin with");
+    let mut conn = db.connect().await;
+    conn.batch_execute("SET session_replication_role = replica").await.unwrap();
+    conn.batch_execute(sql).await.unwrap();
+    let found = checks_that_fail(&db).await;
+    assert!(found.contains(&expected), "planted {sql:?}; expected {expected}, found {found:?}");
+}
+
+macro_rules! corruptions {
+    ($($name:ident: $sql:expr => $check:expr;)+) => {
+        $(#[tokio::test]
+        async fn $name() {
+            planted($sql, $check).await;
+        })+
+    };
+}
+
+corruptions! {
+    finds_a_stock_counter_that_was_changed_by_hand:
+        "UPDATE catalog.stock SET on_hand = on_hand + 1 WHERE variant_id = (SELECT min(variant_id::text)::uuid FROM catalog.stock)"
+        => "stock.on_hand_equals_movements";
+    finds_a_movement_that_is_missing:
+        "DELETE FROM catalog.stock_movements WHERE id = (SELECT max(id) FROM catalog.stock_movements WHERE kind = 'reserve')"
+        => "stock.versions_without_gaps";
+    finds_a_reservation_that_was_not_given_back:
+        "UPDATE orders.orders SET status = 'cancelled', closed_at = now() WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "audit.reserved_equals_open_orders";
+    finds_an_order_whose_total_is_not_its_lines:
+        "UPDATE orders.orders SET total_minor = total_minor + 1 WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "orders.total_equals_lines_and_adjustments";
+    finds_a_payment_status_that_is_not_its_sums:
+        "UPDATE orders.orders SET payment_status = 'paid' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "orders.payment_status_follows_sums";
+    finds_money_that_the_order_does_not_know_of:
+        "UPDATE payments.attempts SET captured_minor = captured_minor + 5 WHERE id = (SELECT min(id::text)::uuid FROM payments.attempts WHERE captured_minor > 0)"
+        => "audit.order_sums_equal_payments";
+    finds_a_capture_that_nobody_wrote_down:
+        "DELETE FROM payments.transactions WHERE id = (SELECT min(id::text)::uuid FROM payments.transactions WHERE kind = 'capture')"
+        => "payments.captured_equals_transactions";
+    finds_a_gap_in_a_history:
+        "DELETE FROM orders.events WHERE seq = 1 AND order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "orders.events_have_no_gaps";
+    finds_an_order_without_lines:
+        "DELETE FROM orders.lines WHERE order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'expired')"
+        => "orders.every_order_has_lines";
+    finds_lines_without_an_order:
+        "DELETE FROM orders.orders WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'expired')"
+        => "orders.every_line_has_its_order";
+    finds_a_job_that_nobody_works_on:
+        "INSERT INTO jobs.jobs (queue, kind, args, state, attempt, lease_token, attempted_at) VALUES ('bulk', 'orders.send_mail', '{}', 'in_progress', 1, gen_random_uuid(), now())"
+        => "jobs.in_progress_has_a_live_worker";
+    finds_a_refund_that_no_job_will_send:
+        "INSERT INTO payments.refunds (id, attempt_id, order_id, amount_minor, currency, state, reason, created_at, updated_at) \
+         SELECT gen_random_uuid(), id, order_id, 1, currency, 'pending', 'x', now(), now() FROM payments.attempts WHERE captured_minor > 0 LIMIT 1"
+        => "audit.open_refunds_have_a_job";
+    finds_a_status_that_its_history_does_not_tell:
+        "UPDATE orders.orders SET status = 'completed', closed_at = now() WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "orders.status_is_the_last_one_told";
+    finds_an_answer_without_its_order:
+        "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
+         SELECT id, 'k', sha256('x'), 201, convert_to('{\"id\":\"' || gen_random_uuid() || '\",\"number\":\"1\",\"original_total\":{}}', 'UTF8'), now() FROM accounts.users LIMIT 1"
+        => "audit.answers_have_their_order";
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_orders_are_audited_in_under_five_seconds() {
+    let db = a_shop_with(100_000).await;
+    let report = oms::audit::audit(db.url(), &[]).await.unwrap();
+    println!("{} orders, {} movements: {:?}", report.orders, report.movements, report.took);
+    assert_eq!((report.orders, report.differences), (100_000, vec![]));
+    assert!(report.took < std::time::Duration::from_secs(5), "took {:?}", report.took);
+}
