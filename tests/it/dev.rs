@@ -73,7 +73,7 @@ impl Dev {
         let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("never said {beginning:?}"));
+            let line = self.lines.recv_timeout(left).expect(beginning);
             if line.starts_with(beginning) {
                 return;
             }

@@ -1,5 +1,5 @@
 //! The integration tests: one binary, one link.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod audit;
 mod dev;
