@@ -88,7 +88,8 @@ call() {
 expect() { [[ "$STATUS" == "$1" ]] || fail "expected $1"; }
 get() { jq -r "$1" <<<"$BODY"; }
 header() { tr -d '\r' <"$folder/headers" | awk -F ': ' -v name="$1" 'tolower($1) == tolower(name) { print $2; exit }'; }
-money() { jq -r "$1 | \"\(.amount) \(.currency)\"" <<<"$BODY"; }
+# Amounts are integers in minor units: 1161 is 11.61 USD.
+money() { jq -r "$1 | \"\(.amount / 100 | floor).\(\"0\(.amount % 100)\"[-2:]) \(.currency)\"" <<<"$BODY"; }
 
 # check WHAT ACTUAL EXPECTED
 check() { [[ "$2" == "$3" ]] || fail "$1 is '$2' and should be '$3'"; }
@@ -212,8 +213,8 @@ call POST /v1/products "$(jq -n --arg business "$business" '{
 }')"
 expect 201
 product=$(get .id) variant=$(get '.variants[0].id')
-check "what one costs after ten per cent off" "$(money '.variants[0].unit_price')" "1161 USD"
-say "\"$(get .name)\" at $(money '.variants[0].price'), less 10 %: $(money '.variants[0].unit_price') (minor units: cents)"
+check "what one costs after ten per cent off" "$(money '.variants[0].unit_price')" "11.61 USD"
+say "\"$(get .name)\" at $(money '.variants[0].price'), less 10 %: $(money '.variants[0].unit_price')"
 # A lotus of 48 × 48 pixels.
 base64 -d >"$folder/lotus.png" <<'PNG'
 iVBORw0KGgoAAAANSUhEUgAAADAAAAAwCAMAAABg3Am1AAAACVBMVEX28eXWXXnwvjz26FmLAAAAcUlEQVR42u3VQQrAIBBDUTP3P7S4KNQyoX5BacFszVupM6WctOgeWH8nykL7XsiH
@@ -295,6 +296,14 @@ call GET "/v1/variants/$variant/stock"
 expect 200
 check "the shelf" "$(get '"\(.on_hand) on hand, \(.reserved) reserved"')" "50 on hand, 2 reserved"
 say "on Mai's shelf: 50 on hand, 2 of them promised to Alice"
+# `oms audit` looks into the database and into the gateway's book. `oms dev` keeps what that takes in its directory.
+dev=${OMS_DATA_DIR:-$( (( EUID == 0 )) && echo /var/lib/oms-dev || echo "${XDG_DATA_HOME:-$HOME/.local/share}/oms")}
+if [[ -z "${DATABASE_URL:-}" && -r "$dev/running.json" && "$(jq -r .api "$dev/running.json")" == "$API" ]]; then
+    DATABASE_URL=$(jq -r .database "$dev/running.json") OMS_GATEWAY_URL=$(jq -r .gateway "$dev/running.json")
+    SECRET_KEY=$(jq -r .secret_key "$dev/keys.json") OMS_WEBHOOK_SECRETS=$(jq -r .webhook_secret "$dev/keys.json")
+    OMS_GATEWAY_API_KEY=$(jq -r .gateway_api_key "$dev/keys.json") OMS_MEDIA_URL=$dev/media
+    export DATABASE_URL OMS_GATEWAY_URL SECRET_KEY OMS_WEBHOOK_SECRETS OMS_GATEWAY_API_KEY OMS_MEDIA_URL
+fi
 REQUEST="$OMS audit" STATUS="" BODY=""
 if ! BODY=$($OMS audit 2>&1); then
     fail "the books do not balance, or the audit could not be run"

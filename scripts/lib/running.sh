@@ -36,7 +36,7 @@ finish() {
         for log in "$folder"/*.log; do
             [[ -s "$log" ]] || continue
             echo "--- the end of $(basename "$log")" >&2
-            tail -n 40 "$log" | cut -c 1-600 >&2
+            { grep -v '"oms::http::access_log"' "$log" || true; } | tail -n 15 | cut -c 1-600 >&2
         done
     fi
     rm -rf "$folder"

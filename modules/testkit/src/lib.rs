@@ -16,6 +16,7 @@
 //! a server that is already there; the tests then create databases named `oms_test_…` and `oms_template_…` on it.
 //!
 //! The template is named after what is in `migrations/`: change a migration and the next test builds a new one.
+#![forbid(unsafe_code)]
 
 mod admin;
 mod database;

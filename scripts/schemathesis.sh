@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Schemathesis asks a running `oms serve` for everything that its document promises and for what it forbids: once with
+# identifiers of its own invention, and once with those of things that exist. Reports go to target/schemathesis.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[[ "${1:-}" == inside ]] || exec scripts/with-postgres.sh "scripts/$(basename "$0")" inside
+
+venv=$PWD/target/venv
+if ! cmp -s scripts/requirements.txt "$venv/requirements.txt"; then
+    echo "installing schemathesis into target/venv …" >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input -r scripts/requirements.txt
+    cp scripts/requirements.txt "$venv/requirements.txt"
+fi
+
+# shellcheck source=scripts/lib/running.sh
+source scripts/lib/running.sh
+export OMS_LOG="warn"
+
+"$OMS" migrate >"$folder/migrate.log"
+"$OMS" seed --size s --yes >"$folder/seed.log" 2>&1
+password="a token for every door"
+"$OMS" user create-admin schemathesis schemathesis@example.com --password-stdin <<<"$password" >"$folder/user.log"
+start mailcatcher mailcatcher --smtp "127.0.0.1:$smtp_port" --http "127.0.0.1:$mail_port"
+start serve serve
+start gateway gateway
+wait_for serve "$API/readyz"
+wait_for gateway "$OMS_GATEWAY_URL/"
+
+# An access token is good for fifteen minutes; a run takes less.
+log_in() {
+    OMS_TEST_TOKEN=$(curl -fsS -H 'Content-Type: application/json' \
+        -d "{\"login\": \"schemathesis\", \"password\": \"$password\"}" "$API/v1/auth/login" | jq -re .access_token)
+    export OMS_TEST_TOKEN
+}
+log_in
+api() { # METHOD PATH [JSON]
+    curl -fsS -X "$1" -H "Authorization: Bearer $OMS_TEST_TOKEN" -H "Idempotency-Key: schemathesis-$RANDOM$RANDOM" \
+        ${3:+-H 'Content-Type: application/json' -d "$3"} "$API$2"
+}
+
+# What exists: a shop of ours with a product, a picture and stock, and orders for it.
+business=$(api POST /v1/businesses '{"name": "Doors", "city": "Hanoi", "country": "VN"}' | jq -re .id)
+category=$(api POST /v1/categories '{"name": "Handles", "slug": "handles"}' | jq -re .id)
+product=$(api POST /v1/products "{\"business_id\": \"$business\", \"name\": \"Handle\", \"currency\": \"USD\", \"sku\": \"HANDLE\", \"price_minor\": 250}")
+variant=$(jq -re '.variants[0].id' <<<"$product") product=$(jq -re .id <<<"$product")
+api POST "/v1/variants/$variant/stock/receive" '{"quantity": 10000}' >/dev/null
+order() {
+    api POST /v1/orders "{\"lines\": [{\"variant_id\": \"$variant\", \"quantity\": 2}], \"ship_to\":
+        {\"name\": \"A\", \"line1\": \"1 Street\", \"city\": \"Hanoi\", \"postal_code\": \"100000\", \"country\": \"VN\"}}" | jq -re .id
+}
+order=$(order) doomed=$(order)
+picture=$(api GET '/v1/products?limit=50' | jq -re '[.data[].images[0].url // empty][0] | split("/")[-1]')
+
+# The document with these identifiers as the only ones, and without what would delete them.
+curl -fsS "$API/openapi.json" >"$folder/openapi.json"
+jq --arg business "$business" --arg category "$category" --arg product "$product" --arg variant "$variant" \
+    --arg order "$order" --arg doomed "$doomed" --arg picture "$picture" '
+    def known($path; $operation; $name):
+        if $name == "gateway" then "mock" elif $name == "name" then $picture
+        elif $name != "id" then null
+        elif $operation == "cancelOrder" then $doomed
+        elif $path | startswith("/v1/businesses/") then $business
+        elif $path | startswith("/v1/categories/") then $category
+        elif $path | startswith("/v1/products/") then $product
+        elif $path | startswith("/v1/variants/") then $variant
+        elif $path | startswith("/v1/orders/") then $order
+        else null end;
+    .paths |= (with_entries(select(.key | contains("{"))) | with_entries(.key as $path | .value |= (
+        del(.delete) | map_values(.operationId as $operation | .parameters |= map(
+            known($path; $operation; .name) as $id
+            | if .in == "path" and $id then .schema = {type: "string", enum: [$id]} else . end
+        ))
+    )) | with_entries(select(.value != {})))' "$folder/openapi.json" >"$folder/existing.json"
+
+mkdir -p target/schemathesis
+cp schemathesis.toml "$folder/"
+failed=0
+ask() { # NAME DOCUMENT: every phase that needs no links; every check
+    local name=$1 report=$PWD/target/schemathesis/$1.txt began=$SECONDS
+    log_in
+    # It writes folders of its own to where it is started.
+    if ( cd "$folder" && "$venv/bin/schemathesis" run "$2" --url "$API" --checks all --phases examples,coverage,fuzzing ) >"$report" 2>&1; then
+        echo "schemathesis, $name identifiers: $(grep -E '^ +[0-9,]+ generated' "$report" | xargs), $((SECONDS - began)) s"
+    else
+        failed=1
+        cat "$report"
+        echo "schemathesis, $name identifiers: failed; the report is target/schemathesis/$name.txt"
+    fi
+}
+ask invented openapi.json
+ask existing existing.json
+
+stop gateway serve mailcatcher
+if grep -h '"level":"ERROR"' "$folder"/*.log; then
+    echo "an error was logged"
+    failed=1
+fi
+(( failed == 0 && unclean == 0 ))

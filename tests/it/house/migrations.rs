@@ -1,0 +1,75 @@
+//! The schema goes up, down, and up again, and is the same every time.
+
+use std::{collections::BTreeMap, process::Command};
+
+use oms::migrations;
+use testkit::TestDatabase;
+
+/// What `pg_dump` says the schema is, without its own version, its random fence and the ledger of migrations.
+fn dump(url: &str) -> String {
+    let programs = devdb::find_binaries(None).unwrap();
+    let output = Command::new(programs.directory().join("pg_dump"))
+        .args(["--schema-only", "--no-owner", "--no-comments", "--dbname", url])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("--") && !line.starts_with('\\') && !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_go_up_down_and_up() {
+    let database = TestDatabase::empty().await;
+    let url = database.url();
+    let names = migrations::apply(url).await.unwrap();
+    assert!(names.len() >= 7, "{names:?}");
+    assert_eq!(migrations::apply(url).await.unwrap(), Vec::<String>::new(), "nothing is left to do");
+    let first = dump(url);
+    assert!(first.contains("CREATE TABLE orders.orders"));
+
+    for _ in &names {
+        assert!(migrations::revert(url).await.unwrap().is_some());
+    }
+    assert_eq!(migrations::revert(url).await.unwrap(), None);
+    let empty = dump(url);
+    assert!(!empty.replace("__diesel_schema_migrations", "").contains("CREATE SCHEMA"), "left behind: {empty}");
+    let others: Vec<_> = empty.lines().filter(|line| line.starts_with("CREATE ") && !line.contains("__diesel")).collect();
+    assert!(others.is_empty(), "left behind: {others:?}");
+
+    migrations::apply(url).await.unwrap();
+    assert_eq!(dump(url), first);
+    let state = migrations::status(url).await.unwrap();
+    assert_eq!((state.refusal(), state.pending, state.unknown), (None, vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_goes_back_to_where_the_one_before_ended() {
+    let database = TestDatabase::empty().await;
+    let url = database.url();
+    let count = migrations::apply(url).await.unwrap().len();
+    // The schema below each migration, on the way down and again on the way up.
+    let mut below = BTreeMap::from([(count, dump(url))]);
+    for applied in (1..count).rev() {
+        migrations::revert(url).await.unwrap();
+        below.insert(applied, dump(url));
+    }
+    migrations::apply(url).await.unwrap();
+    assert_eq!(dump(url), below[&count]);
+    for applied in (1..count).rev() {
+        migrations::revert(url).await.unwrap();
+        assert_eq!(dump(url), below[&applied], "after {applied} migrations");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_do_it_once() {
+    let database = TestDatabase::empty().await;
+    let (one, two) = (database.url().to_owned(), database.url().to_owned());
+    let (one, two) = tokio::join!(
+        tokio::spawn(async move { migrations::apply(&one).await }),
+        tokio::spawn(async move { migrations::apply(&two).await }),
+    );
+    let (one, two) = (one.unwrap().unwrap(), two.unwrap().unwrap());
+    assert!(one.is_empty() != two.is_empty(), "{one:?} {two:?}");
+}

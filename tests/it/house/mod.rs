@@ -1,0 +1,11 @@
+//! What holds for the whole house, whatever is built in it.
+
+mod architecture;
+mod authz_coverage;
+mod document;
+mod hostile;
+mod migrations;
+mod operation;
+mod schema;
+mod source;
+mod strangers;

@@ -1,0 +1,25 @@
+//! A mailer that keeps what it is given.
+
+use std::sync::Mutex;
+
+use kernel::mail::{Mail, MailError, Mailer};
+
+/// Everything that was sent.
+#[derive(Debug, Default)]
+pub struct Outbox(Mutex<Vec<Mail>>);
+
+impl Outbox {
+    /// The templates of the mails to `address`, oldest first.
+    pub fn templates_to(&self, address: &str) -> Vec<String> {
+        let mails = self.0.lock().unwrap();
+        mails.iter().filter(|mail| mail.to == address).map(|mail| mail.template.clone()).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for Outbox {
+    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        self.0.lock().unwrap().push(mail.clone());
+        Ok(())
+    }
+}
