@@ -1,6 +1,7 @@
 //! `oms dev` as people use it: the program itself, in a directory of its own.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -54,7 +55,11 @@ struct Dev {
 impl Dev {
     /// Starts it and waits until it says that it is ready.
     fn start(directory: &Directory) -> Self {
-        let mut child = command(&directory.0).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(directory, &[])
+    }
+
+    fn start_with(directory: &Directory, options: &[&str]) -> Self {
+        let mut child = command(&directory.0).args(options).stdout(Stdio::piped()).spawn().unwrap();
         let (line, lines) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
@@ -65,10 +70,10 @@ impl Dev {
     }
 
     fn wait_for(&self, beginning: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("never said {beginning:?}"));
+            let line = self.lines.recv_timeout(left).expect(beginning);
             if line.starts_with(beginning) {
                 return;
             }
@@ -107,10 +112,44 @@ async fn status(url: &str) -> u16 {
     reqwest::get(url).await.unwrap().status().as_u16()
 }
 
+async fn json(url: &str, token: Option<&str>) -> Value {
+    let request = reqwest::Client::new().get(url).bearer_auth(token.unwrap_or_default());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{url}");
+    answer.json().await.unwrap()
+}
+
+/// What Alice sees of the demo shop: products, and how many of her orders are in which state.
+async fn demo_shop(dev: &Dev) -> (usize, BTreeMap<String, usize>) {
+    let api = dev.url("api");
+    let login = serde_json::json!({ "login": "alice", "password": oms::seed::DEMO_PASSWORD });
+    let answer = reqwest::Client::new().post(format!("{api}/v1/auth/login")).json(&login).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let token: Value = answer.json().await.unwrap();
+    let orders = json(&format!("{api}/v1/orders?limit=100"), token["access_token"].as_str()).await;
+    let mut states = BTreeMap::new();
+    for order in orders["data"].as_array().unwrap() {
+        let state = format!("{} {}", order["status"].as_str().unwrap(), order["payment_status"].as_str().unwrap());
+        *states.entry(state).or_default() += 1;
+    }
+    for state in ["confirmed paid", "pending unpaid", "cancelled unpaid", "cancelled refunded", "expired unpaid"] {
+        assert!(states.contains_key(state), "no order is {state}: {states:?}");
+    }
+    let products = json(&format!("{api}/v1/products?limit=100"), None).await;
+    let products = products["data"].as_array().unwrap();
+    for picture in products.iter().take(3).map(|product| product["images"][0]["url"].as_str().unwrap()) {
+        // The address is of the run that made it unless the port is the same; the path stays.
+        let path = picture.split_once("/v1/").unwrap().1;
+        assert_eq!(status(&format!("{api}/v1/{path}")).await, 200);
+    }
+    (products.len(), states)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_starts_stops_is_killed_and_starts_again_with_its_data() {
     let directory = Directory::new("life");
     let first = Dev::start(&directory);
+    let shop = demo_shop(&first).await;
     assert_eq!(status(&format!("{}/readyz", first.url("api"))).await, 200);
     assert_eq!(status(&format!("{}/docs", first.url("api"))).await, 200);
     assert_eq!(status(&first.url("mail")).await, 200);
@@ -124,7 +163,8 @@ async fn it_starts_stops_is_killed_and_starts_again_with_its_data() {
 
     // One with a directory of its own finds other ports.
     let elsewhere = Directory::new("elsewhere");
-    let other = Dev::start(&elsewhere);
+    let other = Dev::start_with(&elsewhere, &["--empty"]);
+    assert_eq!(json(&format!("{}/v1/products", other.url("api")), None).await["data"], serde_json::json!([]));
     assert_ne!(other.url("api"), first.url("api"));
     assert_eq!(other.interrupt().code(), Some(0));
 
@@ -141,7 +181,7 @@ async fn it_starts_stops_is_killed_and_starts_again_with_its_data() {
     killed.child.wait().unwrap();
     let third = Dev::start(&directory);
     assert!(is_gone_within(Duration::from_secs(10), postgres));
-    assert_eq!(status(&format!("{}/readyz", third.url("api"))).await, 200);
+    assert_eq!(demo_shop(&third).await, shop, "the data stays");
     assert_eq!(third.interrupt().code(), Some(0));
 }
 
@@ -149,7 +189,7 @@ async fn it_starts_stops_is_killed_and_starts_again_with_its_data() {
 fn ctrl_c_before_it_is_ready_leaves_nothing_behind() {
     let directory = Directory::new("early");
     for pause in [0, 150, 400] {
-        let mut child = command(&directory.0).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command(&directory.0).arg("--empty").stdout(Stdio::null()).spawn().unwrap();
         thread::sleep(Duration::from_millis(pause));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         let status = child.wait().unwrap();
@@ -159,5 +199,5 @@ fn ctrl_c_before_it_is_ready_leaves_nothing_behind() {
             assert!(is_gone_within(Duration::from_secs(10), postgres));
         }
     }
-    assert_eq!(Dev::start(&directory).interrupt().code(), Some(0));
+    assert_eq!(Dev::start_with(&directory, &["--empty"]).interrupt().code(), Some(0));
 }

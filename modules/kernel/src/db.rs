@@ -52,7 +52,8 @@ impl DbError {
     pub fn is_lost_race(&self) -> bool {
         match self {
             Self::Query(QueryError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
-            // diesel has no kind for these two; `lc_messages` is pinned to C on every connection we open.
+            // diesel has no kind for these two and hides the SQLSTATE, so the (English) message has to tell. Sessions ask for
+            // English; a role that may not choose needs `ALTER ROLE … SET lc_messages = 'C'` on a server that speaks otherwise.
             Self::Query(QueryError::DatabaseError(_, info)) => {
                 let message = info.message();
                 message.contains("deadlock detected") || message.contains("due to lock timeout")
@@ -192,7 +193,8 @@ impl PoolSettings {
         format!(
             "SET application_name = '{}'; SET statement_timeout = {}; SET lock_timeout = {}; \
              SET idle_in_transaction_session_timeout = 10000; SET timezone = 'UTC'; \
-             SET plan_cache_mode = force_generic_plan; SET jit = off",
+             SET plan_cache_mode = force_generic_plan; SET jit = off; \
+             DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
             self.application_name,
             self.statement_timeout.as_millis(),
             self.lock_timeout.as_millis(),

@@ -30,7 +30,7 @@ const IN_FLIGHT: TimeDelta = TimeDelta::seconds(60);
 pub async fn expire_due(orders: &Orders) -> Result<usize, OrderError> {
     let now = orders.clock.now();
     let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
-    let mut expired = 0;
+    let (mut expired, mut failed) = (0, None);
     loop {
         let due = store::due(&mut *orders.pool.get().await?, now, after, PAGE).await?;
         for (id, _) in &due {
@@ -38,12 +38,20 @@ pub async fn expire_due(orders: &Orders) -> Result<usize, OrderError> {
                 let mut conn = orders.pool.get().await?;
                 expire(&mut conn, *id, now).await
             })
-            .await?;
-            expired += usize::from(done);
+            .await;
+            match done {
+                Ok(done) => expired += usize::from(done),
+                Err(OrderError::Db(error)) if error.is_unavailable() => return Err(error.into()),
+                // One order that cannot be expired must not hold up the others; the sweep fails, and is seen to.
+                Err(error) => {
+                    tracing::error!(order.id = %id, error = %error, "an order cannot be expired");
+                    failed = Some(error);
+                }
+            }
         }
         match due.last() {
             Some((id, at)) => after = (*at, id.as_uuid()),
-            None => return Ok(expired),
+            None => return failed.map_or(Ok(expired), Err),
         }
     }
 }

@@ -149,6 +149,7 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
             "lines": lines,
             "link": format!("{}/v1/orders/{}", orders.public_url, order.id),
         }),
-        key: format!("order-{}-{}", job.mail.as_str(), order.id),
+        // Several refunds are several mails; everything else happens to an order once.
+        key: format!("order-{}-{}-{}", job.mail.as_str(), order.id, order.sums.refunded),
     }))
 }

@@ -221,11 +221,10 @@ impl Order {
     pub fn recompute(&mut self) {
         self.total_minor = self.computed_total();
         self.payment_status = payment_status(self.sums, self.total_minor);
-        let (mut active, mut shipped, mut returned, mut sent) = (0_i64, 0_i64, 0_i64, 0_i64);
+        let (mut active, mut shipped, mut returned) = (0_i64, 0_i64, 0_i64);
         for line in &self.lines {
             active += i64::from(line.quantity - line.cancelled_quantity);
             shipped += i64::from(line.shipped_quantity);
-            sent += i64::from(line.shipped_quantity);
             returned += i64::from(line.returned_quantity);
         }
         self.fulfillment_status = match shipped {
@@ -235,7 +234,7 @@ impl Order {
         };
         self.return_status = match returned {
             0 => ReturnStatus::None,
-            returned if returned < sent => ReturnStatus::PartiallyReturned,
+            returned if returned < shipped => ReturnStatus::PartiallyReturned,
             _ => ReturnStatus::Returned,
         };
     }

@@ -425,8 +425,8 @@ pub struct OrderEventList {
 /// The payments and refunds of an order
 #[derive(Debug, Clone, Object)]
 pub struct OrderPaymentList {
-    /// Its payments, newest first
+    /// Its payments, oldest first
     pub data: Vec<payments::PaymentView>,
-    /// Its refunds, newest first
+    /// Its refunds, oldest first
     pub refunds: Vec<payments::RefundView>,
 }

@@ -103,6 +103,9 @@ impl Intake {
     }
 }
 
+/// How long a batch may take; longer than the database's own deadlines, shorter than a request's.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// A connection and whether its statements are prepared: a pipelined COMMIT would overtake a cold prepare.
 struct Warm {
     conn: PgConn,
@@ -123,8 +126,8 @@ enum Outcome {
         fingerprint: Vec<u8>,
         body: Option<Vec<u8>>,
     },
-    /// Its key had been taken and was given back between our statements.
-    KeyGone,
+    /// Its key was taken by somebody else, who may have given it back since.
+    NotOurs,
 }
 
 impl Batcher {
@@ -194,11 +197,20 @@ impl Batcher {
             Some(warm) => warm,
             None => Warm { conn: self.connect().await?, is_warm: false },
         };
-        let result = transact(&mut warm, placements).await;
-        if result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok() {
-            self.conn = Some(warm);
+        let outcome = tokio::time::timeout(PATIENCE, async {
+            let result = transact(&mut warm, placements).await;
+            let is_usable = result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok();
+            (result, is_usable)
+        });
+        match outcome.await {
+            Ok((result, is_usable)) => {
+                self.conn = is_usable.then_some(warm);
+                result.map_err(DbError::from)
+            }
+            // A database that says nothing at all: the connection goes, and whoever repeats the request finds out by its key
+            // whether this was committed.
+            Err(elapsed) => Err(DbError::Pool(Box::new(elapsed))),
         }
-        result.map_err(DbError::from)
     }
 
     async fn connect(&self) -> Result<PgConn, DbError> {
@@ -244,7 +256,7 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
             .as_ref()
             .is_none_or(|ticket| claimed.iter().any(|(caller, key)| *caller == ticket.caller && *key == ticket.key));
         if !is_ours {
-            outcomes.push(Outcome::KeyGone);
+            outcomes.push(Outcome::NotOurs);
             continue;
         }
         match shelf.decide(placement, &mut movements) {
@@ -274,13 +286,13 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         placements
             .iter()
             .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::KeyGone))
+            .filter(|(_, outcome)| matches!(outcome, Outcome::NotOurs))
             .map(|(placement, _)| *placement),
     );
     if !taken.is_empty() {
         let found = taken.find(&warm.conn).await?;
         for (placement, outcome) in placements.iter().zip(&mut outcomes) {
-            let Some(ticket) = placement.ticket.as_ref().filter(|_| matches!(outcome, Outcome::KeyGone)) else {
+            let Some(ticket) = placement.ticket.as_ref().filter(|_| matches!(outcome, Outcome::NotOurs)) else {
                 continue;
             };
             if let Some((_, _, fingerprint, _, body)) =
@@ -420,7 +432,7 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
                 Some(body) => Decision::Answer(Answer { body: JsonBytes::from_bytes(body), replayed: true }),
                 None => Decision::InProgress,
             },
-            Ok(Outcome::KeyGone) => {
+            Ok(Outcome::NotOurs) => {
                 open.push((placement, reply));
                 continue;
             }
