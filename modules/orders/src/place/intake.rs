@@ -322,8 +322,8 @@ async fn write(
             join(answered.answer(conn, bodies), released.release(conn)),
         )
         .await;
-        queued?;
-        for written in [moved, ordered, lined, told, answered, released] {
+        // In the order they were sent: whatever follows the first failure only says that the transaction is aborted.
+        for written in [moved, ordered, lined, told, queued.map(|()| 0), answered, released] {
             written?;
         }
         Ok::<(), diesel::result::Error>(())
