@@ -22,7 +22,6 @@ use crate::support::{
 
 /// Somebody with an account and an access token.
 pub struct Buyer {
-    pub id: UserId,
     pub email: String,
     pub token: String,
 }
@@ -37,7 +36,7 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
             let name = Username::parse(format!("buyer{number}")).unwrap();
             let email = EmailAddress::parse(format!("buyer{number}@example.com")).unwrap();
             let user = admin::create_user(conn, &name, &email, &hash, Role::Customer, true, Utc::now()).await.unwrap();
-            buyers.push(Buyer { id: user.id, email: user.email, token: keys.token_for(user.id, user.role).unwrap() });
+            buyers.push(Buyer { email: user.email, token: keys.token_for(user.id, user.role).unwrap() });
         }
         Ok::<_, diesel::result::Error>(buyers)
     });

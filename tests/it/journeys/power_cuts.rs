@@ -1,7 +1,6 @@
 //! Acceptance 7, W-06 and C-10: kill -9, again and again, while thousands of mails wait and hundreds of orders are paid.
 
 use std::{
-    cell::Cell,
     collections::BTreeSet,
     time::{Duration, Instant},
 };
@@ -21,8 +20,9 @@ const SEED: u64 = 20_261_122;
 const BUYERS: usize = 500;
 /// Each order is a mail.
 const ORDERS: usize = 5_000;
-const KILLS: usize = 12;
-/// Less than the clients' whole run takes, which is under half a minute when nobody disturbs.
+/// Of each of the four processes.
+const KILLS_EACH: usize = 4;
+/// How long anything may take, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Sends a request with its key until there is a definite answer: refused connections, broken ones, 503 and "still being
@@ -66,28 +66,24 @@ async fn approve(client: &mut Client, page: &str) {
     }
 }
 
-/// Kills one process after the other and starts it again, until the work is over and there were enough.
-async fn cut_power(processes: &mut [Process], is_over: &Cell<bool>, conn: &mut PgConn) -> Vec<usize> {
-    let (mut dice, mut kills) = (Dice::new(SEED), vec![0; processes.len()]);
-    while !is_over.get() || kills.iter().sum::<usize>() < KILLS || kills.contains(&0) {
-        sleep(Duration::from_millis(200 + dice.throw(600))).await;
-        let victim = dice.index(processes.len());
+/// Kills every process so many times, in an order that chance has made, and starts it again each time.
+async fn cut_power(processes: &mut [Process]) {
+    let mut dice = Dice::new(SEED);
+    let mut victims: Vec<usize> = (0..processes.len()).flat_map(|process| [process; KILLS_EACH]).collect();
+    dice.shuffle(&mut victims);
+    for victim in victims {
+        sleep(Duration::from_millis(300 + dice.throw(900))).await;
         processes[victim].kill();
-        kills[victim] += 1;
-        sleep(Duration::from_millis(dice.throw(400))).await;
+        sleep(Duration::from_millis(dice.throw(300))).await;
         processes[victim].start().await;
-        if is_over.get() && count(conn, "jobs.jobs WHERE state IN ('new', 'retried', 'in_progress')").await < 100 {
-            break;
-        }
     }
-    kills
 }
 
 #[tokio::test]
 async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await.set("OMS_JOB_LEASE_SECONDS", "3").set("OMS_WORKERS_BULK", "8");
-    let (mut conn, mut watcher) = (database.connect().await, database.connect().await);
+    let mut conn = database.connect().await;
     let buyers = buyers(&site, &mut conn, BUYERS).await;
     let variants = shelf(&mut conn, &[1_000_000; 5]).await;
     let _catcher = site.mailcatcher(3 * ORDERS).await;
@@ -95,7 +91,7 @@ async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
     let mut processes = [site.serve().await, site.another().await, site.worker().await, site.gateway().await];
     let servers = [processes[0].address(), processes[1].address()];
 
-    let (began, is_over) = (Instant::now(), Cell::new(false));
+    let began = Instant::now();
     let clients = async {
         // The first order of each buyer is paid as soon as it is placed.
         let placed = spread((0..ORDERS).collect(), 32, &servers, async |client, number: usize| {
@@ -115,13 +111,14 @@ async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
             (number, id)
         })
         .await;
-        is_over.set(true);
+        println!("W-06: everything is placed and approved after {:.1} s", began.elapsed().as_secs_f64());
         placed
     };
-    let (placed, kills) = tokio::join!(clients, cut_power(&mut processes, &is_over, &mut watcher));
-    let killed: usize = kills.iter().sum();
-    println!("W-06: {killed} kills (server, server, worker, gateway: {kills:?}) in {:.1} s", began.elapsed().as_secs_f64());
-    assert!(killed >= 10, "{kills:?}");
+    let power = async {
+        cut_power(&mut processes).await;
+        println!("W-06: {} times kill -9 in {:.1} s", 4 * KILLS_EACH, began.elapsed().as_secs_f64());
+    };
+    let (placed, ()) = tokio::join!(clients, power);
 
     // Everything is up again and comes to an end by itself.
     let healed = Instant::now();
@@ -134,7 +131,7 @@ async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
         assert!(healed.elapsed() < PATIENCE, "{waiting} jobs are unfinished, {paid} orders are confirmed");
         sleep(Duration::from_millis(100)).await;
     }
-    println!("W-06: finished {:.1} s after the last kill", healed.elapsed().as_secs_f64());
+    println!("W-06: finished {:.1} s after that", healed.elapsed().as_secs_f64());
 
     assert_settled_once(&mut conn).await;
     assert_mailed(&site, &buyers, &placed).await;

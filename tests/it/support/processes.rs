@@ -1,10 +1,10 @@
-//! The program itself, as processes on free ports of this machine: started, waited for, stopped, killed.
+//! The program itself, as processes on free ports of this machine: started, waited for, killed.
 
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command},
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -214,18 +214,6 @@ impl Process {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
-        }
-    }
-
-    /// SIGTERM; waits for its end.
-    pub async fn terminate(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status;
-            }
-            sleep(Duration::from_millis(20)).await;
         }
     }
 }
