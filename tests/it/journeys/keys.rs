@@ -1,8 +1,9 @@
 //! M-01 and M-02: the same request twice has one effect and one answer, whichever server it is sent to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use testkit::TestDatabase;
+use tokio::time::sleep;
 
 use super::arrange::{assert_sound, buyers, count, order, receive, shelf};
 use crate::support::{
@@ -52,7 +53,7 @@ async fn m_01_twenty_copies_of_two_hundred_orders_are_two_hundred_orders() {
     assert_eq!(count(&mut conn, "orders.orders").await, i64::try_from(KEYS).unwrap());
     assert_eq!(count(&mut conn, "kernel.idempotency_keys WHERE status = 201").await, i64::try_from(KEYS).unwrap());
     assert_eq!(count(&mut conn, "kernel.idempotency_keys WHERE status IS NULL").await, 0);
-    assert_sound(&mut conn).await;
+    assert_sound(&database, &[]).await;
     println!("M-01: {KEYS} keys, {COPIES} copies each: {KEYS} orders");
 }
 
@@ -107,5 +108,28 @@ async fn m_02_a_key_belongs_to_one_request_of_one_buyer() {
     assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")));
     assert_eq!(again.body, late.body);
     assert_eq!(count(&mut conn, "orders.orders").await, 3);
-    assert_sound(&mut conn).await;
+    assert_sound(&database, &[]).await;
+}
+
+#[tokio::test]
+async fn r_02_an_order_is_placed_although_its_connection_broke_while_nobody_used_it() {
+    let database = TestDatabase::new().await;
+    let site = Site::new(database.url()).await;
+    let mut conn = database.connect().await;
+    let buyers = buyers(&site, &mut conn, 1).await;
+    let variants = shelf(&mut conn, &[10]).await;
+    let server = site.serve_only().await;
+    let mut client = Client::new(&[server.address()], 0);
+    let one = order(&[(variants[0], 1)]);
+    for round in 0..5 {
+        let answer = buyers[0].place(&mut client, &format!("round-{round}"), &one).await;
+        assert_eq!(answer.status, 201, "{round}: {}", answer.text());
+        let ended = "pg_stat_activity WHERE datname = current_database() AND application_name = 'oms-intake' \
+             AND pg_terminate_backend(pid)";
+        assert_eq!(count(&mut conn, ended).await, 1);
+        // Usually the server has noticed by then, but it need not.
+        sleep(Duration::from_millis(20 * round)).await;
+    }
+    assert_eq!(count(&mut conn, "orders.orders").await, 5);
+    assert_sound(&database, &[]).await;
 }

@@ -43,12 +43,15 @@ async fn registration_answers_while_the_mail_server_is_away_and_the_mail_goes_ou
         assert!(began.elapsed() < Duration::from_secs(60), "the mail never came");
         sleep(Duration::from_millis(50)).await;
     };
-    println!("C-10: registered in {took:?} without a mail server; the mail came {:?} after it was back", began.elapsed());
+    println!(
+        "C-10: registered in {took:?} without a mail server; the mail came {:?} after it was back",
+        began.elapsed()
+    );
 
     // The link in it is a good one.
     let link = mail["links"][0].as_str().unwrap();
     let path = link.strip_prefix(&format!("http://{}", site.public)).unwrap_or_else(|| panic!("{link}"));
     let shown = client.send("GET", path, &[], "").await.unwrap();
     assert_eq!(shown.status, 200, "{}", shown.text());
-    assert_sound(&mut conn).await;
+    assert_sound(&database, &[]).await;
 }

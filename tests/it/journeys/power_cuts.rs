@@ -102,7 +102,8 @@ async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
             let id = answer.json()["id"].as_str().unwrap().to_owned();
             if number < BUYERS {
                 let path = format!("/v1/orders/{id}/payments");
-                let answer = until_answered(buyer, client, &path, &format!("pay-{number}"), r#"{"gateway":"mock"}"#).await;
+                let answer =
+                    until_answered(buyer, client, &path, &format!("pay-{number}"), r#"{"gateway":"mock"}"#).await;
                 assert_eq!(answer.status, 201, "{}", answer.text());
                 let url = answer.json()["pay_url"].as_str().unwrap().to_owned();
                 let page = url.strip_prefix(&format!("http://{}", site.gateway)).unwrap();
@@ -135,7 +136,7 @@ async fn w_06_kill_9_loses_no_mail_and_settles_no_payment_twice() {
 
     assert_settled_once(&mut conn).await;
     assert_mailed(&site, &buyers, &placed).await;
-    assert_sound(&mut conn).await;
+    assert_sound(&database, &[&site.book()]).await;
 }
 
 /// All 500 payments: captured once, in full, and told once.

@@ -27,13 +27,14 @@ async fn m_04_a_thousand_buyers_get_a_hundred_units_ten_times_in_a_row() {
         let (body, key) = (order(&[(variant, 1)]), format!("round-{round}"));
         let everybody = buyers.iter().collect();
         let answers =
-            spread(everybody, CONNECTIONS, &servers, async |client, buyer| buyer.place(client, &key, &body).await).await;
+            spread(everybody, CONNECTIONS, &servers, async |client, buyer| buyer.place(client, &key, &body).await)
+                .await;
         let sold = answers.iter().filter(|answer| answer.status == 201).count();
         let refused = answers.iter().filter(|answer| answer.is_problem(409, "out_of_stock")).count();
         let other = answers.iter().find(|answer| answer.status != 201 && !answer.is_problem(409, "out_of_stock"));
         assert_eq!((sold, refused), (100, 900), "round {round}: {other:?}");
         assert_eq!(count(&mut conn, "orders.orders").await, 100 * (i64::try_from(round).unwrap() + 1));
-        assert_sound(&mut conn).await;
+        assert_sound(&database, &[]).await;
     }
     let rate = 10_000.0 / began.elapsed().as_secs_f64();
     println!("M-04: ten rounds of 1,000 buyers for 100 units: 100 sold, 900 refused each; {rate:.0} answers a second");
@@ -81,5 +82,5 @@ async fn m_04_orders_of_three_lines_in_any_order_never_fail_each_other() {
     println!("M-04: three lines over five variants, {took:.0} s: {sold} sold ({rate:.0} a second), {refused} refused");
     assert_eq!(count(&mut conn, "orders.orders").await, sold);
     assert_eq!(count(&mut conn, "orders.lines").await, 3 * sold);
-    assert_sound(&mut conn).await;
+    assert_sound(&database, &[]).await;
 }

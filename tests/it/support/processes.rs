@@ -14,6 +14,7 @@ use std::{
 
 use accounts::TokenKeys;
 use kernel::SystemClock;
+use payments::{HttpGateway, HttpGatewaySettings};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::sleep,
@@ -97,6 +98,13 @@ impl Site {
     /// The keys that its servers sign tokens with.
     pub fn keys(&self) -> TokenKeys {
         TokenKeys::new(SECRET_KEY.as_bytes(), Arc::new(SystemClock)).unwrap()
+    }
+
+    /// The gateway as its merchant sees it.
+    pub fn book(&self) -> HttpGateway {
+        let base_url = format!("http://{}", self.gateway);
+        let (name, api_key) = (oms::wiring::GATEWAY.to_owned(), GATEWAY_KEY.to_owned());
+        HttpGateway::new(HttpGatewaySettings { name, base_url, api_key }).unwrap()
     }
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {
