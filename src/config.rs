@@ -91,6 +91,8 @@ pub struct Config {
     pub workers_urgent: u32,
     /// Workers for everything that can wait.
     pub workers_bulk: u32,
+    /// How long a worker process may be silent before its jobs are given to others.
+    pub job_lease: Duration,
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: Vec<String>,
     /// Connections that may be open at once.

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     http::{Server, ServerError, Shutdown},
+    worker,
 };
 
 /// The merchant's name on the pay page.
@@ -76,7 +77,7 @@ pub async fn start(
     };
     let registry = gateway::register(Registry::new(), &gateway).map_err(GatewayError::Client)?;
     let server = Server::on(listener, CONNECTIONS, gateway::routes(gateway).boxed(), shutdown.clone())?;
-    let settings = ::jobs::Settings { queues: vec![(Queue::Gateway, WORKERS)], ..::jobs::Settings::default() };
+    let settings = ::jobs::Settings { queues: vec![(Queue::Gateway, WORKERS)], ..worker::with_lease(config.job_lease) };
     let workers =
         ::jobs::start(url, pool(2, "oms gateway queue"), registry, settings).await.map_err(GatewayError::Workers)?;
     Ok(Running { server, workers, shutdown })

@@ -1,5 +1,7 @@
 //! The job workers of this process, from start to graceful stop.
 
+use std::time::Duration;
+
 use ::jobs::{JobsError, Settings};
 use kernel::Queue;
 
@@ -8,6 +10,12 @@ use crate::{http::shutdown::Shutdown, jobs, wiring::Wiring};
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
+
+/// The usual settings with this lease. A process may miss some heartbeats before it counts as silent.
+pub(crate) fn with_lease(lease: Duration) -> Settings {
+    let usual = Settings::default();
+    Settings { lease, heartbeat: usual.heartbeat.min(lease / 6), ..usual }
 }
 
 /// Works the queues until `shutdown`; then lets running jobs end, for 20 seconds at most, and gives back the others.
@@ -19,7 +27,7 @@ pub async fn run(wiring: &Wiring, mut shutdown: Shutdown) -> Result<(), JobsErro
     let settings = Settings {
         queues: vec![(Queue::Urgent, config.workers_urgent), (Queue::Bulk, config.workers_bulk)],
         hostname: hostname(),
-        ..Settings::default()
+        ..with_lease(config.job_lease)
     };
     let (url, pool) = (config.database_url.expose(), wiring.machinery_pool.clone());
     let engine = ::jobs::start(url, pool, jobs::registry(wiring), settings).await?;

@@ -260,6 +260,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         db_pool: reader.number("OMS_DB_POOL", 1, 1_000),
         workers_urgent: reader.number("OMS_WORKERS_URGENT", 1, 256),
         workers_bulk: reader.number("OMS_WORKERS_BULK", 1, 256),
+        job_lease: reader.seconds("OMS_JOB_LEASE_SECONDS", 3, 3_600),
         cors_origins,
         max_connections: usize::try_from(reader.number("OMS_MAX_CONNECTIONS", 1, 1_000_000)).unwrap_or(usize::MAX),
         drain_delay: reader.seconds("OMS_DRAIN_DELAY_SECONDS", 0, 10),

@@ -155,6 +155,11 @@ pub const GROUPS: &[Group] = &[
         settings: &[
             with_default("OMS_WORKERS_URGENT", "4", "Workers for money and stock: settling, refunds, expiry."),
             with_default("OMS_WORKERS_BULK", "4", "Workers for everything that can wait a moment: mail, pruning."),
+            with_default(
+                "OMS_JOB_LEASE_SECONDS",
+                "30",
+                "How long a worker process may be silent before its jobs are given to others. Shorter: the work of a process that died goes on sooner; a process that is merely slow may lose its work.",
+            ),
         ],
     },
     Group {

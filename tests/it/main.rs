@@ -9,6 +9,7 @@
 
 mod dev;
 mod house;
+mod journeys;
 mod mail;
 mod orders;
 mod support;

@@ -2,7 +2,10 @@
 
 pub mod answer;
 pub mod app;
+pub mod client;
+pub mod load;
 pub mod order;
 pub mod outbox;
+pub mod processes;
 pub mod rows;
 pub mod shop;

@@ -161,12 +161,19 @@ impl Batcher {
     /// One transaction for all; if that fails, one for each.
     async fn decide_all(&mut self, batch: &[Waiting]) -> Vec<Result<Outcome, OrderError>> {
         let placements: Vec<&Placement> = batch.iter().map(|(placement, _)| placement).collect();
-        match self.attempt(&placements).await {
+        let had_connection = self.conn.is_some();
+        let mut attempt = self.attempt(&placements).await;
+        // A connection that broke while nobody used it says nothing about the database. Keys make the repetition safe, also
+        // when the COMMIT went through and only its answer was lost.
+        if had_connection && self.conn.is_none() && matches!(&attempt, Err(error) if error.is_unavailable()) {
+            attempt = self.attempt(&placements).await;
+        }
+        match attempt {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             // No use in asking one by one whether the database is away; callers repeat with their keys.
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(error = ?error, orders = placements.len(), "no orders can be placed");
-                placements.iter().map(|_| Err(DbError::Pool("the intake has no database".into()).into())).collect()
+                placements.iter().map(|_| Err(no_database())).collect()
             }
             Err(error) => {
                 tracing::warn!(error = ?error, orders = placements.len(), "batch failed; trying its orders one by one");
@@ -334,8 +341,8 @@ async fn write(
             join(answered.answer(conn, bodies), released.release(conn)),
         )
         .await;
-        queued?;
-        for written in [moved, ordered, lined, told, answered, released] {
+        // In the order they were sent: whatever follows the first failure only says that the transaction is aborted.
+        for written in [moved, ordered, lined, told, queued.map(|()| 0), answered, released] {
             written?;
         }
         Ok::<(), diesel::result::Error>(())
@@ -436,6 +443,7 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
                 open.push((placement, reply));
                 continue;
             }
+            Err(OrderError::Db(error)) if error.is_unavailable() => Decision::Unavailable,
             Err(error) => {
                 // A caller that has gone away does not want to know.
                 let _ = reply.send(Err(error));
@@ -464,6 +472,10 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
             Some((true, decision @ (Decision::Refuse(_) | Decision::InProgress))) => {
                 let _ = reply.send(decision.clone().into());
             }
+            // Asking again for every copy would keep everybody waiting behind a database that is away.
+            Some((_, Decision::Unavailable)) => {
+                let _ = reply.send(Decision::Unavailable.into());
+            }
             Some((false, Decision::Answer(_) | Decision::InProgress | Decision::KeyReused(_))) => {
                 let _ = reply.send(Err(OrderError::KeyReused));
             }
@@ -471,6 +483,10 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
         }
     }
     open
+}
+
+fn no_database() -> OrderError {
+    DbError::Pool("the intake has no database".into()).into()
 }
 
 /// What a key's first user was told.
@@ -481,6 +497,8 @@ enum Decision {
     InProgress,
     /// The key is stored with this fingerprint, which is not the caller's.
     KeyReused(Vec<u8>),
+    /// Nothing: there is no database.
+    Unavailable,
 }
 
 impl From<Decision> for Reply {
@@ -490,6 +508,7 @@ impl From<Decision> for Reply {
             Decision::Refuse(refusal) => Err(OrderError::Refused(refusal)),
             Decision::InProgress => Err(OrderError::InProgress),
             Decision::KeyReused(_) => Err(OrderError::KeyReused),
+            Decision::Unavailable => Err(no_database()),
         }
     }
 }

@@ -1,0 +1,8 @@
+//! What only several processes can show: races for the last unit, repeated requests, and processes that die.
+
+mod arrange;
+mod hanging_up;
+mod keys;
+mod mail;
+mod power_cuts;
+mod stock;
