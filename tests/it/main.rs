@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one link.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod audit;
 mod dev;
 mod house;
 mod mail;
