@@ -1,6 +1,6 @@
 //! Makes the document say what the server does, where poem-openapi leaves it open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -27,6 +27,7 @@ pub(super) fn harden(document: &mut Value) {
         framework_answers(path, operation);
     });
     one_scheme(document);
+    describe_answers(document);
     if let Some(root) = document.as_object_mut() {
         root.insert("openapi".to_owned(), json!("3.0.3"));
     }
@@ -257,6 +258,33 @@ fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
         });
     }
     responses.sort_keys();
+}
+
+/// An answer that nobody described is what its schema says it is.
+fn describe_answers(document: &mut Value) {
+    let abouts: BTreeMap<String, String> = document
+        .pointer("/components/schemas")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, schema)| Some((name.clone(), schema.get("description")?.as_str()?.to_owned())))
+        .collect();
+    for_each_operation(document, |_path, operation| {
+        for answer in
+            operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
+        {
+            if answer.get("description").and_then(Value::as_str).is_none_or(|about| !about.is_empty()) {
+                continue;
+            }
+            let media = answer.get("content").and_then(Value::as_object).and_then(|content| content.values().next());
+            let schema = media.and_then(|media| media.pointer("/schema/$ref")).and_then(Value::as_str);
+            let about = schema.and_then(|path| path.rsplit('/').next()).and_then(|name| abouts.get(name));
+            let about = about.map_or("What was asked for", String::as_str).to_owned();
+            if let Some(answer) = answer.as_object_mut() {
+                answer.insert("description".to_owned(), json!(about));
+            }
+        }
+    });
 }
 
 #[cfg(test)]

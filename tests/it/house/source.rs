@@ -25,6 +25,7 @@ pub struct File {
 pub fn files(directories: &[&str], endings: &[&str]) -> Vec<File> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = directories.iter().map(|directory| root().join(directory)).collect();
+    open.retain(|directory| directory.exists());
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
             let path = entry.unwrap().path();

@@ -110,7 +110,7 @@ async fn a_member_who_was_removed_is_a_stranger() {
     };
     let version = product["version"].as_i64().unwrap();
     rename("Mine", version).await.problem(404, "not_found");
-    let body = json!({ "user_id": bob.id.to_string(), "role": "staff" });
+    let body = json!({ "user_id": bob.id.to_string(), "role": "manager" });
     app.post(&shop.owner, &members, body).await.ok(201);
     rename("Ours", version).await.ok(200);
     let path = format!("{members}/{}", bob.id);

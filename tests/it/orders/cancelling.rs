@@ -16,7 +16,7 @@ async fn a_pending_order_gives_its_stock_back() {
     assert_eq!(app.history(&alice, &order).await, ["placed", "cancelled"]);
     app.cancel(&alice, &order).await.problem(409, "invalid_transition");
     app.run_jobs().await;
-    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_cancelled"]);
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_placed", "order_cancelled"]);
     app.finish().await;
 }
 
@@ -37,7 +37,7 @@ async fn a_paid_order_gives_its_money_back_too() {
     assert_eq!(history[4..], ["cancelled", "refund_requested", "refunded"]);
     assert_eq!(
         app.outbox.templates_to(&alice.address()),
-        ["order_confirmed", "order_cancelled", "order_refunded"]
+        ["order_placed", "order_confirmed", "order_cancelled", "order_refunded"]
     );
     // Who did it is for staff to know.
     let path = format!("/orders/{order}/events?limit=100");
@@ -56,7 +56,7 @@ async fn a_cancellation_is_repeated_byte_for_byte() {
     let (path, body) = (format!("/orders/{order}/cancel"), json!({ "reason": "Changed my mind" }));
 
     let before = app.everything().await;
-    app.post(&alice, &path, body.clone()).await.problem(400, "idempotency_key_missing");
+    app.post(&alice, &path, body.clone()).await.problem(400, "idempotency_key_required");
     app.command(&mallory, &path, "key", body.clone()).await.problem(404, "not_found");
     app.command(&alice, &path, "key", json!({})).await.problem(400, "invalid_request");
     assert_eq!(app.everything().await, before);

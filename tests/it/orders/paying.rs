@@ -19,7 +19,7 @@ async fn a_paid_order_is_confirmed_and_its_buyer_told() {
     let path = format!("/orders/{order}/payments");
     app.command(&alice, &path, "again", json!({ "gateway": "mock" })).await.problem(409, "nothing_due");
     app.run_jobs().await;
-    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_confirmed"]);
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_placed", "order_confirmed"]);
     app.finish().await;
 }
 
@@ -51,7 +51,7 @@ async fn asking_twice_opens_one_payment() {
     let shirt = app.variant().create().await;
     let order = app.place(&alice, &[(&shirt, 1)]).await;
     let (path, body) = (format!("/orders/{order}/payments"), json!({ "gateway": "mock" }));
-    app.post(&alice, &path, body.clone()).await.problem(400, "idempotency_key_missing");
+    app.post(&alice, &path, body.clone()).await.problem(400, "idempotency_key_required");
     // Nobody pays for somebody else, staff neither.
     app.command(&olga, &path, "key", body.clone()).await.problem(404, "not_found");
     let first = app.command(&alice, &path, "key", body.clone()).await;

@@ -10,7 +10,14 @@ use serde_json::Value;
 /// The API document of this build.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| openapi::document(&Wiring::for_description().unwrap()).unwrap().value().clone())
+    DOCUMENT.get_or_init(|| std::thread::spawn(describe).join().unwrap())
+}
+
+/// The parts of a process want a runtime around them; not every test has one.
+fn describe() -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    openapi::document(&Wiring::for_description().unwrap()).unwrap().value().clone()
 }
 
 fn routes() -> &'static Routes {

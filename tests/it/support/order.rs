@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use payments::{Gateway, GatewayError};
+use payments::Gateway;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -26,7 +26,6 @@ pub fn order_of(lines: &[(&str, i32)]) -> Value {
     let home = json!({ "name": "Alice Nguyen", "line1": "12 Hang Bac", "city": "Hanoi", "country": "VN" });
     json!({ "lines": lines, "ship_to": home })
 }
-
 
 impl TestApp {
     /// Places an order, whatever comes of it.
@@ -109,11 +108,10 @@ impl TestApp {
         let mut conn = self.database.connect().await;
         let amount = kernel::Money::new(minor, kernel::Currency::USD);
         let attempt = payments::start(&mut conn, id.parse().unwrap(), "mock", amount, self.now()).await.unwrap();
-        let gateway = self.wiring.gateways.get("mock").unwrap();
+        let gateway: &dyn Gateway = self.wiring.gateways.get("mock").unwrap().as_ref();
         let webhook = format!("{}/v1/webhooks/payments/mock", self.url);
-        let opened: Result<_, GatewayError> =
-            payments::open_at_gateway(gateway.as_ref() as &dyn Gateway, &attempt, "Order", &webhook, None).await;
-        let attempt = payments::opened(&mut conn, attempt.id, &opened.unwrap(), self.now()).await.unwrap();
+        let opened = payments::open_at_gateway(gateway, &attempt, "Order", &webhook, None).await.unwrap();
+        let attempt = payments::opened(&mut conn, attempt.id, &opened, self.now()).await.unwrap();
         json!({ "id": attempt.id.to_string(), "pay_url": attempt.pay_url })
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 
 use kernel::mail::{Mail, MailError, Mailer};
+use oms::mail::Templates;
 
-/// Everything that was sent.
+/// Everything that was sent. A mail with a hole in it is refused, as the real one would.
 #[derive(Debug, Default)]
 pub struct Outbox(Mutex<Vec<Mail>>);
 
@@ -19,6 +20,8 @@ impl Outbox {
 #[async_trait::async_trait]
 impl Mailer for Outbox {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let rendered = Templates::new().unwrap().render(&mail.template, &mail.context);
+        rendered.map_err(|error| MailError::Permanent(Box::new(error)))?;
         self.0.lock().unwrap().push(mail.clone());
         Ok(())
     }
