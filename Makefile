@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint bench openapi generate schema coverage
+.PHONY: help dev test lint openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -20,9 +20,6 @@ lint: ## Formatting, clippy and documentation, as the CI does it
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
-bench: ## Run the benchmarks
-	@if [[ -x scripts/bench.sh ]]; then scripts/bench.sh; else cargo bench --locked --workspace; fi
-
 openapi: ## Write openapi.json and docs/problems.md from the code
 	@cargo build --locked --quiet --bin oms
 	@target/debug/oms openapi > openapi.json
@@ -37,6 +34,7 @@ schema: ## Write every module's schema.rs from the migrations (needs the diesel 
 	@cargo build --locked --quiet --bin oms
 	@scripts/with-postgres.sh scripts/schema.sh
 
-coverage: ## Line coverage of src and modules (needs cargo-tarpaulin)
+coverage: ## Line coverage of src and modules; installs cargo-tarpaulin when it is missing
 	@scripts/need.sh postgres redis jq
+	@cargo tarpaulin --version >/dev/null 2>&1 || cargo install --locked cargo-tarpaulin --version '^0.37'
 	cargo tarpaulin --locked --workspace --engine llvm --skip-clean --target-dir target/coverage --include-files 'src/*' 'modules/*'

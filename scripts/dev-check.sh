@@ -138,7 +138,8 @@ check() {
             || { cat "$folder/first-order.log"; broken "the first order did not go well"; }
         say "the first order went well"
     fi
-    kill -KILL "$pid"
+    # The shell would tell of it, too.
+    { kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || true
     gone "kill -9"
 
     begin

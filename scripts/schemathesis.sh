@@ -28,10 +28,10 @@ start gateway gateway
 wait_for serve "$API/readyz"
 wait_for gateway "$OMS_GATEWAY_URL/"
 
-# An access token is good for fifteen minutes; a run takes less.
+# An access token is good for fifteen minutes; a pass takes less. By address, because a pass may change the name.
 log_in() {
     OMS_TEST_TOKEN=$(curl -fsS -H 'Content-Type: application/json' \
-        -d "{\"login\": \"schemathesis\", \"password\": \"$password\"}" "$API/v1/auth/login" | jq -re .access_token)
+        -d "{\"login\": \"schemathesis@example.com\", \"password\": \"$password\"}" "$API/v1/auth/login" | jq -re .access_token)
     export OMS_TEST_TOKEN
 }
 log_in

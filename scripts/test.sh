@@ -13,4 +13,11 @@ scripts/schemathesis.sh
 if cargo nextest --version >/dev/null 2>&1; then
     exec cargo nextest run --locked --workspace --no-fail-fast
 fi
-exec cargo test --locked --workspace --no-fail-fast
+
+# Without nextest: the same tests, and a summary of all their programs at the end.
+log=target/test.log
+failed=0
+cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log" || failed=1
+grep -E '^test .* \.\.\. FAILED$' "$log" || true
+awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
+exit "$failed"
