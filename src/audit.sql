@@ -30,7 +30,7 @@ WHERE coalesce(m.units, 0) <> coalesce(l.units, 0);
 
 -- check: audit.order_sums_equal_payments
 SELECT 'order ' || o.number,
-       format('the order says captured %s, refunded %s; payments say captured %s, refunded %s',
+       format('the order says captured %s, refunded %s, and payments say captured %s, refunded %s',
               o.captured_minor, o.refunded_minor, coalesce(p.captured, 0), coalesce(p.refunded, 0))
 FROM orders.orders o
 LEFT JOIN (

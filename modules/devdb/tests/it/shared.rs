@@ -48,6 +48,7 @@ fn a_server_without_a_watchdog_is_replaced() {
     let pid = server_pid(&first.generation().join("data"));
     let watchdog = fs::read_to_string(first.generation().join("watchdog.pid")).unwrap().trim().parse().unwrap();
     signal(watchdog, "KILL");
+    assert!(eventually(Duration::from_secs(5), || !is_process_alive(watchdog)), "a signal takes a moment to arrive");
     let second = SharedCluster::join(&binaries(), &settings).unwrap();
     assert!(!second.reused());
     assert!(!is_process_alive(pid), "the unwatched server was stopped");
