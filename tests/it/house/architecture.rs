@@ -21,15 +21,12 @@ const EDGES: [(&str, &[&str], &[&str]); 10] = [
     ("gateway", &["kernel"], &["testkit"]),
     ("devdb", &[], &[]),
     ("testkit", &["devdb", "kernel"], &[]),
-    (
-        "oms",
-        &["accounts", "catalog", "devdb", "gateway", "jobs", "kernel", "orders", "payments"],
-        &["testkit"],
-    ),
+    ("oms", &["accounts", "catalog", "devdb", "gateway", "jobs", "kernel", "orders", "payments"], &["testkit"]),
 ];
 
 /// Crates that only one of ours may use.
-const KEPT_APART: [(&str, &str); 4] = [("fang", "jobs"), ("lettre", "oms"), ("argon2", "accounts"), ("image", "catalog")];
+const KEPT_APART: [(&str, &str); 4] =
+    [("fang", "jobs"), ("lettre", "oms"), ("argon2", "accounts"), ("image", "catalog")];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
@@ -154,8 +151,20 @@ const FORMATTED_SQL: [(&str, &str); 4] = [
 #[test]
 fn no_statement_is_put_together_from_what_somebody_said() {
     const VERBS: [&str; 14] = [
-        "SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "DROP ", "ALTER ", "TRUNCATE ", "LISTEN ", "NOTIFY ", "LOCK ",
-        "SET ", "WITH ", "WHERE ",
+        "SELECT ",
+        "INSERT ",
+        "UPDATE ",
+        "DELETE ",
+        "CREATE ",
+        "DROP ",
+        "ALTER ",
+        "TRUNCATE ",
+        "LISTEN ",
+        "NOTIFY ",
+        "LOCK ",
+        "SET ",
+        "WITH ",
+        "WHERE ",
     ];
     for File { path, text } in program() {
         if FORMATTED_SQL.iter().any(|(place, _)| path.starts_with(place)) {
@@ -188,8 +197,21 @@ fn the_environment_is_read_in_one_place() {
 
 #[test]
 fn no_file_knows_the_machine_it_was_written_on() {
-    let endings =
-        [".rs", ".toml", ".md", ".json", ".sql", ".sh", ".yml", ".yaml", ".html", ".txt", "Makefile", "Dockerfile", ".example"];
+    let endings = [
+        ".rs",
+        ".toml",
+        ".md",
+        ".json",
+        ".sql",
+        ".sh",
+        ".yml",
+        ".yaml",
+        ".html",
+        ".txt",
+        "Makefile",
+        "Dockerfile",
+        ".example",
+    ];
     let here = root().to_string_lossy().into_owned();
     let homes = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")];
     for File { path, text } in files(&["."], &endings) {

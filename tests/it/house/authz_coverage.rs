@@ -42,8 +42,11 @@ async fn call(app: &TestApp, operation: &Operation, authorization: Option<&str>)
 
 #[test]
 fn what_is_public_is_on_the_list() {
-    let mut public: Vec<_> =
-        operations().iter().filter(|operation| !operation.is_protected()).map(|operation| operation.id.clone()).collect();
+    let mut public: Vec<_> = operations()
+        .iter()
+        .filter(|operation| !operation.is_protected())
+        .map(|operation| operation.id.clone())
+        .collect();
     let mut listed = PUBLIC.to_vec();
     public.sort_unstable();
     listed.sort_unstable();

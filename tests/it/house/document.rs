@@ -33,14 +33,24 @@ fn every_operation_says_what_it_does_and_how_it_refuses() {
             && name.chars().any(|letter| letter.is_ascii_uppercase())
             && name.chars().all(|letter| letter.is_ascii_alphanumeric());
         assert!(verb_noun, "{name} is not verbNoun");
-        assert!(value["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{name} has no place in the table of contents");
-        assert!(value["summary"].as_str().is_some_and(|text| text.len() > 5 && !text.ends_with('.')), "{name}: no summary");
+        assert!(
+            value["tags"].as_array().is_some_and(|tags| tags.len() == 1),
+            "{name} has no place in the table of contents"
+        );
+        assert!(
+            value["summary"].as_str().is_some_and(|text| text.len() > 5 && !text.ends_with('.')),
+            "{name}: no summary"
+        );
         let answers: BTreeSet<&str> = value["responses"].as_object().unwrap().keys().map(String::as_str).collect();
         assert!(answers.iter().any(|status| status.starts_with('2')), "{name} never succeeds");
         for needed in ["400", "500", "503"] {
             assert!(answers.contains(needed), "{name} does not say that it may answer {needed}");
         }
-        assert_eq!(operation.is_protected(), answers.contains("401") && !operation.tells_strangers_apart(), "{name}: 401");
+        assert_eq!(
+            operation.is_protected(),
+            answers.contains("401") && !operation.tells_strangers_apart(),
+            "{name}: 401"
+        );
         if operation.path.contains('{') {
             assert!(answers.contains("404"), "{name} takes something from its path and finds everything");
         }
@@ -48,7 +58,10 @@ fn every_operation_says_what_it_does_and_how_it_refuses() {
             assert!(answers.contains("403"), "{name} is for staff and lets everybody in");
         }
         for (status, answer) in value["responses"].as_object().unwrap() {
-            assert!(answer["description"].as_str().is_some_and(|text| text.len() > 5), "{name} {status}: no description");
+            assert!(
+                answer["description"].as_str().is_some_and(|text| text.len() > 5),
+                "{name} {status}: no description"
+            );
             if status.as_str() >= "400" {
                 let content = answer["content"].as_object().unwrap_or_else(|| panic!("{name} {status}: no content"));
                 assert!(
@@ -58,7 +71,11 @@ fn every_operation_says_what_it_does_and_how_it_refuses() {
             }
         }
         for parameter in value["parameters"].as_array().into_iter().flatten() {
-            assert!(parameter["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {}", parameter["name"]);
+            assert!(
+                parameter["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{name}: {}",
+                parameter["name"]
+            );
         }
     }
     assert!(ids.len() > 50, "{ids:?}");
@@ -80,18 +97,26 @@ fn every_field_is_described_and_every_number_bounded() {
         properties(name, schema, &mut fields);
     }
     for (field, property) in &fields {
-        let described = property.get("$ref").is_some() || property["description"].as_str().is_some_and(|text| !text.is_empty());
+        let described =
+            property.get("$ref").is_some() || property["description"].as_str().is_some_and(|text| !text.is_empty());
         assert!(described, "{field} is not described");
     }
     for operation in operations() {
         let Some(schema) = operation.body_schema() else { continue };
-        assert!(schema.get("additionalProperties") == Some(&Value::Bool(false)), "{} takes unknown fields", operation.id);
+        assert!(
+            schema.get("additionalProperties") == Some(&Value::Bool(false)),
+            "{} takes unknown fields",
+            operation.id
+        );
         let mut fields = Vec::new();
         properties(&operation.id, schema, &mut fields);
         for (field, property) in fields {
             match property["type"].as_str() {
                 Some("integer" | "number") => {
-                    assert!(property.get("minimum").is_some() && property.get("maximum").is_some(), "{field} is unbounded");
+                    assert!(
+                        property.get("minimum").is_some() && property.get("maximum").is_some(),
+                        "{field} is unbounded"
+                    );
                 }
                 Some("string") => {
                     let bounded = ["maxLength", "enum", "format"].iter().any(|bound| property.get(bound).is_some());

@@ -32,7 +32,8 @@ fn not_of(schema: &Value) -> Vec<Value> {
             bad
         }
         Some("integer" | "number") => {
-            let mut bad = vec![json!("7"), json!("x"), json!(1.5), json!(true), json!([]), json!({}), json!(1e300), huge()];
+            let mut bad =
+                vec![json!("7"), json!("x"), json!(1.5), json!(true), json!([]), json!({}), json!(1e300), huge()];
             bad.extend(schema["minimum"].as_i64().map(|minimum| json!(minimum - 1)));
             bad.extend(schema["maximum"].as_i64().map(|maximum| json!(maximum + 1)));
             bad
@@ -80,7 +81,9 @@ fn spoil(body: &Value, at: &str, schema: &'static Value, spoilt: &mut Vec<(Strin
 }
 
 fn encoded(text: &str) -> String {
-    let bytes = text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+    let bytes = text
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") });
     bytes.collect()
 }
 
@@ -101,7 +104,10 @@ fn bad_words(schema: &Value) -> Vec<String> {
         Some("string") => {
             // Free text may look like SQL.
             bad.retain(|word| !word.contains("DROP"));
-            if schema.get("pattern").is_some_and(|pattern| pattern.as_str().is_some_and(|text| text.starts_with("^[a-z"))) {
+            if schema
+                .get("pattern")
+                .is_some_and(|pattern| pattern.as_str().is_some_and(|text| text.starts_with("^[a-z")))
+            {
                 bad.push("ÄÖÜ ß".to_owned());
             }
         }
@@ -120,10 +126,12 @@ fn wrongs(operation: &Operation) -> Vec<Wrong> {
     };
     for (name, schema) in operation.parameters("path") {
         for word in bad_words(schema) {
-            let path = operation.path_with(|other| if other == name { encoded(&word) } else { uuid::Uuid::nil().to_string() });
+            let path =
+                operation.path_with(|other| if other == name { encoded(&word) } else { uuid::Uuid::nil().to_string() });
             wrong(format!("path {name}"), path, vec![], body.clone());
         }
-        let path = operation.path_with(|other| if other == name { "%FF%FE".to_owned() } else { uuid::Uuid::nil().to_string() });
+        let path = operation
+            .path_with(|other| if other == name { "%FF%FE".to_owned() } else { uuid::Uuid::nil().to_string() });
         wrong(format!("path {name} of bytes"), path, vec![], body.clone());
     }
     for (name, schema) in operation.parameters("query") {
@@ -155,9 +163,21 @@ fn wrongs(operation: &Operation) -> Vec<Wrong> {
                 let said: String = text.chars().take(10).collect();
                 wrong(format!("body {said:?}"), fine.clone(), vec![], Some(text.to_owned()));
             }
-            wrong("bytes".to_owned(), fine.clone(), vec![("content-encoding", "gzip".to_owned())], Some("{".to_owned()));
-            for kind in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "x"] {
-                wrong(kind.to_owned(), fine.clone(), vec![("content-type", kind.to_owned())], Some(example.to_string()));
+            wrong(
+                "bytes".to_owned(),
+                fine.clone(),
+                vec![("content-encoding", "gzip".to_owned())],
+                Some("{".to_owned()),
+            );
+            for kind in
+                ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "x"]
+            {
+                wrong(
+                    kind.to_owned(),
+                    fine.clone(),
+                    vec![("content-type", kind.to_owned())],
+                    Some(example.to_string()),
+                );
             }
         }
         Some(kind) => {
@@ -221,7 +241,8 @@ async fn the_documents_own_examples_are_well_formed() {
         // The webhook's example is not signed, and the password in an example is not Ada's.
         let answer = send(&app, &ada, &operation, wrong).await;
         let is_refused_unread = matches!(answer.status, 415 | 422 | 428)
-            || answer.status == 400 && answer.json()["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+            || answer.status == 400
+                && answer.json()["errors"].as_array().is_some_and(|errors| !errors.is_empty())
                 && operation.id != "receivePaymentWebhook";
         assert!(!is_refused_unread, "{}: {}", operation.id, answer.text());
     }
@@ -237,7 +258,11 @@ async fn what_is_not_there_is_a_problem_too() {
     for operation in operations() {
         let answer = app.send(Some(&ada), reqwest::Method::TRACE, &operation.path_to_nothing(), &[], None).await;
         assert_eq!(answer.status, 405, "{}", operation.id);
-        assert!(answer.header("allow").is_some_and(|allow| allow.contains(operation.method.as_str())), "{}", operation.id);
+        assert!(
+            answer.header("allow").is_some_and(|allow| allow.contains(operation.method.as_str())),
+            "{}",
+            operation.id
+        );
     }
     app.finish().await;
 }

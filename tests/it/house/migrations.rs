@@ -34,7 +34,8 @@ async fn they_go_up_down_and_up() {
     assert_eq!(migrations::revert(url).await.unwrap(), None);
     let empty = dump(url);
     assert!(!empty.replace("__diesel_schema_migrations", "").contains("CREATE SCHEMA"), "left behind: {empty}");
-    let others: Vec<_> = empty.lines().filter(|line| line.starts_with("CREATE ") && !line.contains("__diesel")).collect();
+    let others: Vec<_> =
+        empty.lines().filter(|line| line.starts_with("CREATE ") && !line.contains("__diesel")).collect();
     assert!(others.is_empty(), "left behind: {others:?}");
 
     migrations::apply(url).await.unwrap();

@@ -81,7 +81,9 @@ impl Operation {
     /// Its parameters in the query or among the headers.
     pub fn parameters(&self, place: &str) -> Vec<(&'static str, &'static Value)> {
         let all = self.value["parameters"].as_array().into_iter().flatten();
-        all.filter(|each| each["in"] == place).map(|each| (each["name"].as_str().unwrap(), resolve(&each["schema"]))).collect()
+        all.filter(|each| each["in"] == place)
+            .map(|each| (each["name"].as_str().unwrap(), resolve(&each["schema"])))
+            .collect()
     }
 }
 

@@ -128,7 +128,8 @@ async fn every_amount_is_checked_by_the_database() {
     )
     .await;
     for column in columns(&database).await {
-        let is_amount = column.column.ends_with("_minor") || column.column == "currency" || column.column.ends_with("_currency");
+        let is_amount =
+            column.column.ends_with("_minor") || column.column == "currency" || column.column.ends_with("_currency");
         let excused = UNCHECKED_MONEY.iter().any(|(name, _)| *name == column.name());
         assert!(!is_amount || excused || checked.contains(&column.name()), "{} has no CHECK", column.name());
         let is_float = matches!(column.kind.as_str(), "real" | "double precision" | "money" | "numeric");

@@ -35,10 +35,7 @@ async fn a_paid_order_gives_its_money_back_too() {
     assert_eq!(app.available(&shirt).await, 3);
     let history = app.history(&alice, &order).await;
     assert_eq!(history[4..], ["cancelled", "refund_requested", "refunded"]);
-    assert_eq!(
-        app.outbox.templates_to(&alice.address()),
-        ["order_confirmed", "order_cancelled", "order_refunded"]
-    );
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_confirmed", "order_cancelled", "order_refunded"]);
     // Who did it is for staff to know.
     let path = format!("/orders/{order}/events?limit=100");
     let (hers, theirs) = (app.get(&alice, &path).await.ok(200), app.get(&olga, &path).await.ok(200));

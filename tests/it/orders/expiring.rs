@@ -80,9 +80,6 @@ async fn late_money_goes_back_when_the_stock_is_gone() {
     assert_eq!(app.standing(&alice, &order).await, "expired refunded 3000 3000 0");
     assert_eq!((app.available(&shirt).await, app.available(&sock).await), (1, 9), "all lines or none");
     let history = app.history(&alice, &order).await;
-    assert_eq!(
-        history,
-        ["placed", "payment_started", "expired", "payment_captured", "refund_requested", "refunded"]
-    );
+    assert_eq!(history, ["placed", "payment_started", "expired", "payment_captured", "refund_requested", "refunded"]);
     app.finish().await;
 }

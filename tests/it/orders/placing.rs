@@ -14,7 +14,10 @@ async fn an_order_promises_its_stock_and_says_where_it_is() {
     let order = answer.ok(201);
     assert_eq!(answer.header("location"), Some(format!("/v1/orders/{}", text(&order, "id")).as_str()));
     assert_eq!(order["total"], json!({ "amount": 3_490, "currency": "USD" }));
-    assert_eq!((order["lines"][0]["total"]["amount"].as_i64(), order["lines"][1]["position"].as_i64()), (Some(2_500), Some(2)));
+    assert_eq!(
+        (order["lines"][0]["total"]["amount"].as_i64(), order["lines"][1]["position"].as_i64()),
+        (Some(2_500), Some(2))
+    );
     assert_eq!(app.standing(&alice, &text(&order, "id")).await, "pending unpaid 0 0 3490");
     assert_eq!(app.order(&alice, &text(&order, "id")).await, order, "reads as it was answered");
     assert_eq!((app.available(&shirt).await, app.available(&sock).await), (1, 30));

@@ -82,7 +82,11 @@ async fn a_seller_sees_their_own_lines_only() {
     assert_eq!(ids(&list), [hers, both.clone()]);
     let share = &list["data"][1];
     assert_eq!(share["lines"].as_array().unwrap().len(), 1);
-    assert_eq!((&share["lines_total"]["amount"], share.get("ship_to")), (&json!(210), None), "no address before it is paid");
+    assert_eq!(
+        (&share["lines_total"]["amount"], share.get("ship_to")),
+        (&json!(210), None),
+        "no address before it is paid"
+    );
     assert_eq!(share.get("total"), None);
 
     app.pay(&alice, &both).await;

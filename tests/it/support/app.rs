@@ -243,7 +243,8 @@ impl TestApp {
     /// Ends the test: every job is run, none may have failed, and no audit may find anything.
     pub async fn finish(self) {
         self.run_jobs().await;
-        let left = "SELECT kind || ' ' || state || ' ' || errors::text AS word FROM jobs.jobs WHERE state <> 'finished'";
+        let left =
+            "SELECT kind || ' ' || state || ' ' || errors::text AS word FROM jobs.jobs WHERE state <> 'finished'";
         assert_eq!(self.words(left).await, Vec::<String>::new(), "jobs are left over");
         assert_eq!(self.differences().await, vec![]);
         self.stop.leave();
@@ -254,8 +255,6 @@ impl TestApp {
 /// The hash of everybody's password, made once: making one takes as long as everything else in a test.
 async fn password_hash() -> &'static accounts::HashedPassword {
     static HASH: OnceCell<accounts::HashedPassword> = OnceCell::const_new();
-    HASH.get_or_init(|| async {
-        accounts::Hasher::default().hash(&Password::parse(PASSWORD).unwrap()).await.unwrap()
-    })
-    .await
+    HASH.get_or_init(|| async { accounts::Hasher::default().hash(&Password::parse(PASSWORD).unwrap()).await.unwrap() })
+        .await
 }

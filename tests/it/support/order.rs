@@ -27,7 +27,6 @@ pub fn order_of(lines: &[(&str, i32)]) -> Value {
     json!({ "lines": lines, "ship_to": home })
 }
 
-
 impl TestApp {
     /// Places an order, whatever comes of it.
     pub async fn try_place(&self, person: &Person, lines: &[(&str, i32)]) -> Answer {
