@@ -61,7 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         filled
     };
     let ((), (), filled) = tokio::join!(server.run(), gateway.run(), filling);
-    let filled = filled.context("the demo data is not complete")?;
+    let filled = filled.context("the shop was not filled")?;
     println!("{} people, {} products, {} orders", filled.users, filled.products, filled.orders);
     println!("log in as (password of all: {DEMO_PASSWORD})");
     for user in DEMO_USERS {
