@@ -9,10 +9,9 @@ use catalog::{
     stock::{self, Receipt},
     words::Sku,
 };
-use chrono::Utc;
 use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{Caller, CountryCode, Currency, EmailAddress, PgConn, Role, Text, UserId, VariantId};
+use kernel::{Caller, Clock, CountryCode, Currency, EmailAddress, PgConn, Role, SystemClock, Text, UserId, VariantId};
 use payments::Gateway;
 use serde_json::json;
 use testkit::TestDatabase;
@@ -38,7 +37,8 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
         for number in 0..count {
             let name = Username::parse(format!("buyer{number}")).unwrap();
             let email = EmailAddress::parse(format!("buyer{number}@example.com")).unwrap();
-            let user = admin::create_user(conn, &name, &email, &hash, Role::Customer, true, Utc::now()).await.unwrap();
+            let user =
+                admin::create_user(conn, &name, &email, &hash, Role::Customer, true, SystemClock.now()).await.unwrap();
             buyers.push(Buyer { id: user.id, email: user.email, token: keys.token_for(user.id, user.role).unwrap() });
         }
         Ok::<_, diesel::result::Error>(buyers)
@@ -48,7 +48,7 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
 
 /// A shelf with a product that has a variant for each of these quantities.
 pub async fn shelf(conn: &mut PgConn, stocks: &[i32]) -> Vec<VariantId> {
-    let (seller, now) = (seller(conn).await, Utc::now());
+    let (seller, now) = (seller(conn).await, SystemClock.now());
     let shop = NewBusiness {
         name: Text::parse("The Shop").unwrap(),
         city: Text::parse("Hanoi").unwrap(),
@@ -92,7 +92,7 @@ async fn seller(conn: &mut PgConn) -> Caller {
             let hash = Hasher::default().hash(&Password::parse("correct horse battery staple").unwrap()).await.unwrap();
             let (name, email) =
                 (Username::parse("seller").unwrap(), EmailAddress::parse("seller@example.com").unwrap());
-            admin::create_user(conn, &name, &email, &hash, Role::Customer, true, Utc::now()).await.unwrap().id
+            admin::create_user(conn, &name, &email, &hash, Role::Customer, true, SystemClock.now()).await.unwrap().id
         }
     };
     Caller { user_id: id, role: Role::Customer }
@@ -101,7 +101,7 @@ async fn seller(conn: &mut PgConn) -> Caller {
 /// Goods come in.
 pub async fn receive(conn: &mut PgConn, variant: VariantId, quantity: i32) {
     let (seller, receipt) = (seller(conn).await, Receipt { quantity, reason: None });
-    stock::receive(conn, &seller, variant, &receipt, Utc::now()).await.unwrap();
+    stock::receive(conn, &seller, variant, &receipt, SystemClock.now()).await.unwrap();
 }
 
 /// The body of an order.
