@@ -9,10 +9,9 @@ use catalog::{
     stock::{self, Receipt},
     words::Sku,
 };
-use chrono::Utc;
 use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{Caller, CountryCode, Currency, EmailAddress, PgConn, Role, Text, UserId, VariantId};
+use kernel::{Caller, Clock, CountryCode, Currency, EmailAddress, PgConn, Role, SystemClock, Text, UserId, VariantId};
 use payments::Gateway;
 use serde_json::json;
 use testkit::TestDatabase;
@@ -24,6 +23,7 @@ use crate::support::{
 
 /// Somebody with an account and an access token.
 pub struct Buyer {
+    pub id: UserId,
     pub email: String,
     pub token: String,
 }
@@ -37,8 +37,9 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
         for number in 0..count {
             let name = Username::parse(format!("buyer{number}")).unwrap();
             let email = EmailAddress::parse(format!("buyer{number}@example.com")).unwrap();
-            let user = admin::create_user(conn, &name, &email, &hash, Role::Customer, true, Utc::now()).await.unwrap();
-            buyers.push(Buyer { email: user.email, token: keys.token_for(user.id, user.role).unwrap() });
+            let user =
+                admin::create_user(conn, &name, &email, &hash, Role::Customer, true, SystemClock.now()).await.unwrap();
+            buyers.push(Buyer { id: user.id, email: user.email, token: keys.token_for(user.id, user.role).unwrap() });
         }
         Ok::<_, diesel::result::Error>(buyers)
     });
@@ -47,7 +48,7 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
 
 /// A shelf with a product that has a variant for each of these quantities.
 pub async fn shelf(conn: &mut PgConn, stocks: &[i32]) -> Vec<VariantId> {
-    let (seller, now) = (seller(), Utc::now());
+    let (seller, now) = (seller(conn).await, SystemClock.now());
     let shop = NewBusiness {
         name: Text::parse("The Shop").unwrap(),
         city: Text::parse("Hanoi").unwrap(),
@@ -83,13 +84,24 @@ pub async fn shelf(conn: &mut PgConn, stocks: &[i32]) -> Vec<VariantId> {
     variants
 }
 
-fn seller() -> Caller {
-    Caller { user_id: UserId::new(), role: Role::Admin }
+/// Whose the shop is.
+async fn seller(conn: &mut PgConn) -> Caller {
+    let id = match admin::find(conn, "seller").await.unwrap() {
+        Some(user) => user.id,
+        None => {
+            let hash = Hasher::default().hash(&Password::parse("correct horse battery staple").unwrap()).await.unwrap();
+            let (name, email) =
+                (Username::parse("seller").unwrap(), EmailAddress::parse("seller@example.com").unwrap());
+            admin::create_user(conn, &name, &email, &hash, Role::Customer, true, SystemClock.now()).await.unwrap().id
+        }
+    };
+    Caller { user_id: id, role: Role::Customer }
 }
 
 /// Goods come in.
 pub async fn receive(conn: &mut PgConn, variant: VariantId, quantity: i32) {
-    stock::receive(conn, &seller(), variant, &Receipt { quantity, reason: None }, Utc::now()).await.unwrap();
+    let (seller, receipt) = (seller(conn).await, Receipt { quantity, reason: None });
+    stock::receive(conn, &seller, variant, &receipt, SystemClock.now()).await.unwrap();
 }
 
 /// The body of an order.
@@ -113,6 +125,17 @@ impl Buyer {
     pub async fn place(&self, client: &mut Client, key: &str, body: &str) -> Answer {
         self.post(client, "/v1/orders", key, body).await.unwrap()
     }
+}
+
+#[derive(QueryableByName)]
+struct Word {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    word: String,
+}
+
+/// What `SELECT … AS word` answers.
+pub async fn words(conn: &mut PgConn, select: &str) -> Vec<String> {
+    diesel::sql_query(select).load::<Word>(conn).await.unwrap().into_iter().map(|row| row.word).collect()
 }
 
 #[derive(QueryableByName)]

@@ -32,7 +32,9 @@ async fn r_12_a_thousand_clients_hang_up_right_after_sending_and_nothing_is_left
                 [("authorization", &*authorization), ("content-type", "application/json"), ("idempotency-key", &*key)];
             let mut stream = connect(address).await.unwrap();
             stream.write_all(request(address, "POST", "/v1/orders", &headers, &body(number)).as_bytes()).await.unwrap();
-            if number % 2 == 0 {
+            // Some at once, some while the server is at it; some say goodbye.
+            sleep(Duration::from_millis(u64::try_from(number % 10).unwrap() * 30)).await;
+            if number % 3 == 0 {
                 stream.shutdown().await.unwrap();
             }
         }))

@@ -43,9 +43,15 @@ async fn m_04_a_thousand_buyers_get_a_hundred_units_ten_times_in_a_row() {
     assert_eq!(count(&mut conn, same_buyer).await, 0);
 }
 
+/// How long the longest of these tests lasts.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
+fn seconds() -> u64 {
+    std::env::var("OMS_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
 #[tokio::test]
 async fn m_04_orders_of_three_lines_in_any_order_never_fail_each_other() {
-    let seconds = std::env::var("OMS_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let length = Duration::from_secs(seconds());
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;
     let mut conn = database.connect().await;
@@ -55,7 +61,7 @@ async fn m_04_orders_of_three_lines_in_any_order_never_fail_each_other() {
     let (first, second) = (site.serve_only().await, site.another().await);
     let servers = [first.address(), second.address()];
 
-    let (began, length) = (Instant::now(), Duration::from_secs(seconds));
+    let began = Instant::now();
     let everybody = buyers.iter().zip(0..).collect();
     let tallies = spread(everybody, CONNECTIONS, &servers, async |client, (buyer, number)| {
         let (mut dice, mut sold, mut refused) = (Dice::new(number), 0_i64, 0_i64);

@@ -124,7 +124,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     let mut answer = Answer { status, headers, body: Vec::new() };
     if answer.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         loop {
-            let size = usize::from_str_radix(&line(stream).await?, 16).map_err(|_| broken("no chunk"))?;
+            let size = usize::from_str_radix(&line(stream).await?, 16).map_err(io::Error::other)?;
             let mut chunk = vec![0; size + 2];
             stream.read_exact(&mut chunk).await?;
             answer.body.extend_from_slice(&chunk[..size]);
@@ -133,7 +133,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
             }
         }
     }
-    let length = answer.header("content-length").map_or(Ok(0), str::parse).map_err(|_| broken("no length"))?;
+    let length = answer.header("content-length").map_or(Ok(0), str::parse).map_err(io::Error::other)?;
     answer.body = vec![0; length];
     stream.read_exact(&mut answer.body).await?;
     Ok(answer)

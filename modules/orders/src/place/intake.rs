@@ -163,9 +163,10 @@ impl Batcher {
         let placements: Vec<&Placement> = batch.iter().map(|(placement, _)| placement).collect();
         let had_connection = self.conn.is_some();
         let mut attempt = self.attempt(&placements).await;
-        // A connection that broke while nobody used it says nothing about the database. Keys make the repetition safe, also
-        // when the COMMIT went through and only its answer was lost.
-        if had_connection && self.conn.is_none() && matches!(&attempt, Err(error) if error.is_unavailable()) {
+        // A connection that broke (not: fell silent) while nobody used it says nothing about the database. Keys make the
+        // repetition safe, also when the COMMIT went through and only its answer was lost.
+        let is_broken = matches!(&attempt, Err(error @ DbError::Query(_)) if error.is_unavailable());
+        if had_connection && self.conn.is_none() && is_broken {
             attempt = self.attempt(&placements).await;
         }
         match attempt {
