@@ -53,13 +53,14 @@ order() {
 order=$(order) doomed=$(order)
 picture=$(api GET '/v1/products?limit=50' | jq -re '[.data[].images[0].url // empty][0] | split("/")[-1]')
 
-# The document with these identifiers as the only ones, and without what would delete them.
+# The document with these identifiers as the only ones; what would delete them keeps inventing. Without dry runs of a
+# cancellation: a key that is no visible ASCII counts as absent, which only a dry run of something that exists lets pass.
 curl -fsS "$API/openapi.json" >"$folder/openapi.json"
 jq --arg business "$business" --arg category "$category" --arg product "$product" --arg variant "$variant" \
     --arg order "$order" --arg doomed "$doomed" --arg picture "$picture" '
     def known($path; $operation; $name):
         if $name == "gateway" then "mock" elif $name == "name" then $picture
-        elif $name != "id" then null
+        elif $name != "id" or ($operation | startswith("delete")) then null
         elif $operation == "cancelOrder" then $doomed
         elif $path | startswith("/v1/businesses/") then $business
         elif $path | startswith("/v1/categories/") then $category
@@ -68,11 +69,12 @@ jq --arg business "$business" --arg category "$category" --arg product "$product
         elif $path | startswith("/v1/orders/") then $order
         else null end;
     .paths |= (with_entries(select(.key | contains("{"))) | with_entries(.key as $path | .value |= (
-        del(.delete) | map_values(.operationId as $operation | .parameters |= map(
-            known($path; $operation; .name) as $id
+        map_values(.operationId as $operation | .parameters |= map(
+            select($operation != "cancelOrder" or .name != "dry_run")
+            | known($path; $operation; .name) as $id
             | if .in == "path" and $id then .schema = {type: "string", enum: [$id]} else . end
         ))
-    )) | with_entries(select(.value != {})))' "$folder/openapi.json" >"$folder/existing.json"
+    )))' "$folder/openapi.json" >"$folder/existing.json"
 
 mkdir -p target/schemathesis
 cp schemathesis.toml "$folder/"
@@ -89,8 +91,12 @@ ask() { # NAME DOCUMENT: every phase that needs no links; every check
         echo "schemathesis, $name identifiers: failed; the report is target/schemathesis/$name.txt"
     fi
 }
-ask invented openapi.json
-ask existing existing.json
+for pass in ${PASSES:-invented existing}; do
+    case $pass in
+        invented) ask invented openapi.json ;;
+        existing) ask existing existing.json ;;
+    esac
+done
 
 stop gateway serve mailcatcher
 if grep -h '"level":"ERROR"' "$folder"/*.log; then
