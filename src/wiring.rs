@@ -147,6 +147,7 @@ impl Wiring {
             media: self.media.clone(),
             workshop: self.workshop.clone(),
             public_url: self.config.public_url.clone(),
+            has_account: |conn, id| Box::pin(async move { Ok(accounts::contact(conn, id).await?.is_some()) }),
         }
     }
 

@@ -19,7 +19,9 @@ pub mod stock;
 mod version;
 pub mod words;
 
-use kernel::{Pool, SharedClock};
+use diesel::QueryResult;
+use futures_util::future::BoxFuture;
+use kernel::{PgConn, Pool, SharedClock, UserId};
 
 pub use api::{
     Api, BusinessesApi, CategoriesApi, ImagesApi, MediaApi, ProductsApi, StockApi, VariantsApi, api, problems,
@@ -28,6 +30,10 @@ pub use audit::audit;
 pub use business::{businesses_of, is_member};
 pub use error::CatalogError;
 pub use jobs::register;
+
+/// Tells whether somebody has an account: the catalog knows people by their ids alone, and asks before it lets one of
+/// them in. Asked inside the caller's transaction.
+pub type HasAccount = for<'a> fn(&'a mut PgConn, UserId) -> BoxFuture<'a, QueryResult<bool>>;
 
 /// What the catalog works with.
 #[derive(Clone)]
@@ -42,4 +48,6 @@ pub struct Catalog {
     pub workshop: media::Workshop,
     /// The address that everybody finds us under, for the addresses of pictures: `https://shop.example`.
     pub public_url: String,
+    /// Who exists.
+    pub has_account: HasAccount,
 }

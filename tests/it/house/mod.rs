@@ -4,6 +4,7 @@ mod architecture;
 mod authz_coverage;
 mod document;
 mod hostile;
+mod limits;
 mod migrations;
 mod operation;
 mod schema;

@@ -4,19 +4,28 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::operation::{Operation, operations};
-use crate::support::{app::TestApp, shop::text};
+use crate::support::{
+    app::{Person, TestApp},
+    shop::text,
+};
 
 /// What the owner has.
-struct Estate {
-    business: String,
-    owner: String,
-    product: Value,
-    variant: String,
-    order: String,
+pub struct Estate {
+    pub business: String,
+    pub owner: String,
+    pub product: Value,
+    pub variant: String,
+    pub order: String,
+}
+
+/// Whose it is.
+pub struct Owners {
+    pub buyer: Person,
+    pub seller: Person,
 }
 
 /// The path to the owner's own things.
-fn path_to(operation: &Operation, estate: &Estate) -> String {
+pub fn path_to(operation: &Operation, estate: &Estate) -> String {
     let path = operation.path;
     operation.path_with(|name| match name {
         "user_id" => estate.owner.clone(),
@@ -30,7 +39,7 @@ fn path_to(operation: &Operation, estate: &Estate) -> String {
 }
 
 /// A well-formed body about the owner's things.
-fn body_of(operation: &Operation, estate: &Estate) -> Option<Value> {
+pub fn body_of(operation: &Operation, estate: &Estate) -> Option<Value> {
     let mut body = operation.example()?;
     for (field, value) in body.as_object_mut()? {
         match field.as_str() {
@@ -42,13 +51,15 @@ fn body_of(operation: &Operation, estate: &Estate) -> Option<Value> {
     Some(body)
 }
 
-async fn estate(app: &TestApp) -> Estate {
+/// A shop with a product, and an order of it.
+pub async fn estate(app: &TestApp) -> (Estate, Owners) {
     let alice = app.customer("alice").await;
     let shop = app.seller("sam").await;
     let product = app.variant().of(&shop).product().await;
     let variant = text(&product["variants"][0], "id");
     let order = app.place(&alice, &[(&variant, 1)]).await;
-    Estate { business: shop.id.clone(), owner: shop.owner.id.to_string(), product, variant, order }
+    let (owner, business) = (shop.owner.id.to_string(), shop.id.clone());
+    (Estate { business, owner, product, variant, order }, Owners { buyer: alice, seller: shop.owner })
 }
 
 /// A picture of one pixel, in the form that browsers send.
@@ -60,7 +71,7 @@ fn picture() -> (&'static str, String) {
 #[tokio::test]
 async fn others_find_nothing_of_mine() {
     let app = TestApp::new().await;
-    let mine = estate(&app).await;
+    let (mine, _) = estate(&app).await;
     let (mallory, rival) = (app.customer("mallory").await, app.seller("rival").await.owner);
     let before = app.everything().await;
     let mut tried = Vec::new();

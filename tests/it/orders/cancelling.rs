@@ -16,7 +16,7 @@ async fn a_pending_order_gives_its_stock_back() {
     assert_eq!(app.history(&alice, &order).await, ["placed", "cancelled"]);
     app.cancel(&alice, &order).await.problem(409, "invalid_transition");
     app.run_jobs().await;
-    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_placed", "order_cancelled"]);
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_cancelled", "order_placed"]);
     app.finish().await;
 }
 
@@ -37,7 +37,7 @@ async fn a_paid_order_gives_its_money_back_too() {
     assert_eq!(history[4..], ["cancelled", "refund_requested", "refunded"]);
     assert_eq!(
         app.outbox.templates_to(&alice.address()),
-        ["order_placed", "order_confirmed", "order_cancelled", "order_refunded"]
+        ["order_cancelled", "order_confirmed", "order_placed", "order_refunded"]
     );
     // Who did it is for staff to know.
     let path = format!("/orders/{order}/events?limit=100");

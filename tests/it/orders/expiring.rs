@@ -23,7 +23,7 @@ async fn an_unpaid_order_expires_and_gives_its_stock_back() {
     app.command(&alice, &path, "late", json!({ "gateway": "mock" })).await.problem(409, "not_payable");
     app.cancel(&alice, &order).await.problem(409, "invalid_transition");
     app.run_jobs().await;
-    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_placed", "order_expired"]);
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_expired", "order_placed"]);
     app.finish().await;
 }
 

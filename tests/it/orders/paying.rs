@@ -19,7 +19,7 @@ async fn a_paid_order_is_confirmed_and_its_buyer_told() {
     let path = format!("/orders/{order}/payments");
     app.command(&alice, &path, "again", json!({ "gateway": "mock" })).await.problem(409, "nothing_due");
     app.run_jobs().await;
-    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_placed", "order_confirmed"]);
+    assert_eq!(app.outbox.templates_to(&alice.address()), ["order_confirmed", "order_placed"]);
     app.finish().await;
 }
 

@@ -214,7 +214,9 @@ impl TestApp {
         let engine = ::jobs::start(url, pool, registry(wiring), settings).await.unwrap();
         let done = async {
             loop {
-                let pending = ::jobs::admin::pending(&mut *wiring.api_pool.get().await.unwrap()).await.unwrap();
+                let mut conn = wiring.api_pool.get().await.unwrap();
+                let pending = ::jobs::admin::pending(&mut conn).await.unwrap();
+                drop(conn);
                 if pending == 0 {
                     return;
                 }

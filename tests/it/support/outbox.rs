@@ -10,10 +10,13 @@ use oms::mail::Templates;
 pub struct Outbox(Mutex<Vec<Mail>>);
 
 impl Outbox {
-    /// The templates of the mails to `address`, oldest first.
+    /// The templates of the mails to `address`, sorted: several workers send, and which one is first is chance.
     pub fn templates_to(&self, address: &str) -> Vec<String> {
         let mails = self.0.lock().unwrap();
-        mails.iter().filter(|mail| mail.to == address).map(|mail| mail.template.clone()).collect()
+        let to_them = mails.iter().filter(|mail| mail.to == address);
+        let mut templates: Vec<_> = to_them.map(|mail| mail.template.clone()).collect();
+        templates.sort();
+        templates
     }
 }
 

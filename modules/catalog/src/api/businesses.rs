@@ -231,7 +231,8 @@ impl BusinessesApi {
         id: Path<BusinessId>,
         body: Json<MemberBody>,
     ) -> Result<MemberAdded, CatalogRoleProblem> {
-        let (caller, id, user, role) = (caller.0, id.0, body.0.user_id, body.0.role.into());
+        let (caller, id, role) = (caller.0, id.0, body.0.role.into());
+        let user = (body.0.user_id, self.0.has_account);
         let member =
             run!(self.0, [caller, id, user, role], |conn, at| business::add_member(conn, &caller, id, user, role, at))?;
         Ok(MemberAdded::Added(Json(member.into())))

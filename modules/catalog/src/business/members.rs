@@ -7,7 +7,7 @@ use kernel::{BusinessId, Caller, PgConn, UserId, db::OnConstraint};
 
 use super::{MemberRole, require_owner};
 use crate::{
-    CatalogError,
+    CatalogError, HasAccount,
     schema::catalog::{businesses, members},
 };
 
@@ -56,18 +56,21 @@ pub async fn list_members(conn: &mut PgConn, caller: &Caller, id: BusinessId) ->
 /// Lets somebody work for a business. For its owners.
 ///
 /// # Errors
-/// Not the caller's business; the caller does not own it; already a member; too many; what the database said.
+/// Not the caller's business; the caller does not own it; nobody has that account; already a member; too many; what the database said.
 pub async fn add_member(
     conn: &mut PgConn,
     caller: &Caller,
     id: BusinessId,
-    user_id: UserId,
+    (user_id, has_account): (UserId, HasAccount),
     role: MemberRole,
     at: DateTime<Utc>,
 ) -> Result<Member, CatalogError> {
     conn.transaction(async |conn| {
         require_owner(conn, caller, id).await?;
         lock(conn, id).await?;
+        if !has_account(conn, user_id).await? {
+            return Err(CatalogError::NotFound("account"));
+        }
         let count: i64 = members::table.filter(members::business_id.eq(id)).count().get_result(conn).await?;
         if count >= MEMBERS_MAX {
             return Err(CatalogError::TooManyMembers(MEMBERS_MAX));

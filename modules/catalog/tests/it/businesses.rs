@@ -108,6 +108,8 @@ async fn owners_decide_who_is_a_member() {
     shop.post(&bob, &members, add(&bob, "owner")).await.refused(404, "not_found");
     assert_eq!(shop.post(&alice, &members, add(&bob, "manager")).await.ok(201)["role"], "manager");
     shop.post(&alice, &members, add(&bob, "owner")).await.refused(409, "already_member");
+    let nobody = json!({ "user_id": uuid::Uuid::nil(), "role": "manager" });
+    shop.post(&alice, &members, nobody).await.refused(404, "not_found");
     assert_eq!(shop.post(&alice, &members, add(&carol, "boss")).await.status, 400);
 
     // A manager works for the business and decides nothing about members.
