@@ -149,7 +149,10 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
             "lines": lines,
             "link": format!("{}/v1/orders/{}", orders.public_url, order.id),
         }),
-        // Several refunds are several mails; everything else happens to an order once.
-        key: format!("order-{}-{}-{}", job.mail.as_str(), order.id, order.sums.refunded),
+        key: match job.mail {
+            // Several refunds are several mails; everything else happens to an order once.
+            OrderMail::Refunded => format!("order-refunded-{}-{}", order.id, order.sums.refunded),
+            mail => format!("order-{}-{}", mail.as_str(), order.id),
+        },
     }))
 }

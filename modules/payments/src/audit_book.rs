@@ -63,7 +63,7 @@ pub async fn audit_book(conn: &mut PgConn, gateway: &dyn Gateway) -> QueryResult
     audit_book_at(conn, gateway, now).await
 }
 
-/// The same as of `now`; changes of the gateway's later than [`SETTLING`] before it are still on their way.
+/// The same as of `now`; changes of the gateway's later than 60 s before it are still on their way.
 ///
 /// # Errors
 /// What the database said.
