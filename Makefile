@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint openapi generate schema coverage
+.PHONY: help dev test lint bench openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,10 @@ lint: ## Formatting, clippy and documentation, as the CI does it
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+bench: ## Orders per second through the intake, on a PostgreSQL with fsync on
+	@scripts/need.sh postgres
+	@cargo bench --locked --quiet --bench placing
 
 openapi: ## Write openapi.json and docs/problems.md from the code
 	@cargo build --locked --quiet --bin oms

@@ -53,8 +53,7 @@ order() {
 order=$(order) doomed=$(order)
 picture=$(api GET '/v1/products?limit=50' | jq -re '[.data[].images[0].url // empty][0] | split("/")[-1]')
 
-# The document with these identifiers as the only ones; what would delete them keeps inventing. Without dry runs of a
-# cancellation: a key that is no visible ASCII counts as absent, which only a dry run of something that exists lets pass.
+# The document with these identifiers as the only ones; what would delete them keeps inventing.
 curl -fsS "$API/openapi.json" >"$folder/openapi.json"
 jq --arg business "$business" --arg category "$category" --arg product "$product" --arg variant "$variant" \
     --arg order "$order" --arg doomed "$doomed" --arg picture "$picture" '
@@ -70,8 +69,7 @@ jq --arg business "$business" --arg category "$category" --arg product "$product
         else null end;
     .paths |= (with_entries(select(.key | contains("{"))) | with_entries(.key as $path | .value |= (
         map_values(.operationId as $operation | .parameters |= map(
-            select($operation != "cancelOrder" or .name != "dry_run")
-            | known($path; $operation; .name) as $id
+            known($path; $operation; .name) as $id
             | if .in == "path" and $id then .schema = {type: "string", enum: [$id]} else . end
         ))
     )))' "$folder/openapi.json" >"$folder/existing.json"

@@ -1,6 +1,6 @@
 //! `oms seed`: demo data for a database of one's own. `oms dev` fills its own by itself.
 
-use std::{net::Ipv4Addr, process::ExitCode};
+use std::{net::Ipv4Addr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -55,6 +55,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let workers = ::jobs::start(url, wiring.machinery_pool.clone(), jobs::registry(&wiring), settings).await?;
     let filling = async {
         let filled = seed::fill(&seeder, args.size, |what| println!("{what}")).await;
+        // Deliveries name the ports of this process: whoever is left waiting finds nobody there.
+        delivered(&wiring).await;
         workers.stop().await;
         trigger.leave();
         trigger.stop();
@@ -68,6 +70,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         println!("  {:<10} {}", user.username, user.about);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until the gateway has delivered what it has to say; ten seconds at most.
+async fn delivered(wiring: &Wiring) {
+    for _ in 0..100 {
+        if let Ok(mut conn) = wiring.machinery_pool.get().await
+            && ::jobs::admin::pending_in(&mut conn, &[Queue::Gateway.name()]).await.is_ok_and(|waiting| waiting == 0)
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn door() -> anyhow::Result<TcpListener> {

@@ -7,7 +7,11 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use kernel::{Problem, problem::INTERNAL, request};
+use kernel::{
+    Problem,
+    problem::{INTERNAL, INVALID_REQUEST},
+    request,
+};
 use poem::{
     Endpoint, IntoResponse, Request, Response,
     http::{HeaderValue, Method, StatusCode, header},
@@ -52,6 +56,17 @@ impl Default for Limits {
             headers: 32 * 1024,
         }
     }
+}
+
+/// Headers that change what a request does. poem-openapi takes one that is not visible ASCII for absent, and a request
+/// without its key or its condition is another request.
+const MEANINGFUL: [&str; 4] = ["authorization", "idempotency-key", "if-match", "if-none-match"];
+
+fn unreadable_header(request: &Request) -> Option<Problem> {
+    let unreadable = |name: &&str| request.headers().get_all(*name).iter().any(|value| value.to_str().is_err());
+    let name = MEANINGFUL.into_iter().find(|name| unreadable(name))?;
+    let reason = "has to be visible ASCII";
+    Some(INVALID_REQUEST.problem(format!("The header '{name}' {reason}.")).with_error(name, reason))
 }
 
 /// Routes with the edge around them.
@@ -108,6 +123,9 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
         if request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > headers {
             return Err(HEADERS_TOO_LARGE.problem(format!("All headers may have {headers} bytes together.")));
+        }
+        if let Some(problem) = unreadable_header(&request) {
+            return Err(problem);
         }
         let method = request.method().clone();
         let takes_file = entry.is_some_and(|entry| entry.takes_file(&method));

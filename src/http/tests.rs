@@ -261,6 +261,17 @@ async fn addresses_and_headers_are_limited() {
 }
 
 #[tokio::test]
+async fn a_key_that_cannot_be_read_is_refused_not_ignored() {
+    let app = Site::new().await;
+    for name in ["idempotency-key", "if-match", "if-none-match"] {
+        let value = reqwest::header::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
+        let response = app.client.get(app.url("/v1/things/7")).header(name, value).send().await.unwrap();
+        let body = problem(response, 400, "invalid_request").await;
+        assert_eq!(body["errors"][0]["field"], name);
+    }
+}
+
+#[tokio::test]
 async fn panics_and_failures_tell_nothing_and_are_counted() {
     let site = Site::new().await;
     let before = panics::caught();

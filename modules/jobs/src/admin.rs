@@ -278,6 +278,10 @@ pub async fn pending(conn: &mut PgConn) -> Result<i64, JobsError> {
     Ok(Pending { queues: &None }.get_result(conn).await?)
 }
 
-pub(crate) async fn pending_in(conn: &mut PgConn, queues: &[&'static str]) -> Result<i64, JobsError> {
+/// The same for some queues, by name.
+///
+/// # Errors
+/// What the database said.
+pub async fn pending_in(conn: &mut PgConn, queues: &[&'static str]) -> Result<i64, JobsError> {
     Ok(Pending { queues: &Some(queues.to_vec()) }.get_result(conn).await?)
 }
