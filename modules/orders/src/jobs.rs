@@ -3,6 +3,7 @@
 use kernel::{Job, OrderId, Outcome, Queue, job::Registry, mail::Mail, mail::MailError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{Orders, error::OrderError, expire, query, settle, status::words};
 
@@ -19,6 +20,22 @@ words! {
         Expired = "expired",
         /// Money went back
         Refunded = "refunded",
+        /// Units were called off
+        LinesCancelled = "lines_cancelled",
+        /// A parcel left
+        Shipped = "shipped",
+        /// A parcel arrived
+        Delivered = "delivered",
+        /// A parcel was lost, and what happens now
+        Lost = "lost",
+        /// We know that goods are to come back
+        ReturnRequested = "return_requested",
+        /// The goods may be sent back
+        ReturnApproved = "return_approved",
+        /// The goods are to be kept
+        ReturnRejected = "return_rejected",
+        /// Goods are back
+        ReturnReceived = "return_received",
     }
 }
 
@@ -30,6 +47,14 @@ impl OrderMail {
             Self::Cancelled => "order_cancelled",
             Self::Expired => "order_expired",
             Self::Refunded => "order_refunded",
+            Self::LinesCancelled => "order_lines_cancelled",
+            Self::Shipped => "order_shipped",
+            Self::Delivered => "order_delivered",
+            Self::Lost => "order_parcel_lost",
+            Self::ReturnRequested => "return_requested",
+            Self::ReturnApproved => "return_approved",
+            Self::ReturnRejected => "return_rejected",
+            Self::ReturnReceived => "return_received",
         }
     }
 }
@@ -41,6 +66,9 @@ pub struct SendOrderMail {
     pub order_id: OrderId,
     /// What about.
     pub mail: OrderMail,
+    /// Which parcel or return, where there may be several; otherwise the event that it is about.
+    #[serde(default)]
+    pub about: Option<Uuid>,
 }
 
 impl Job for SendOrderMail {

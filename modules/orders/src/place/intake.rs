@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     api::dto::OrderView,
+    command::Answer,
     error::OrderError,
     event::{Actor, ActorKind, EventKind, NewEvent},
     jobs::{OrderMail, SendOrderMail},
@@ -37,16 +38,7 @@ use crate::{
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
 };
 
-/// How an accepted (or replayed) placement is answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The order, as stored under the key.
-    pub body: JsonBytes<OrderView>,
-    /// Whether this is what an earlier request was answered.
-    pub replayed: bool,
-}
-
-type Reply = Result<Answer, OrderError>;
+type Reply = Result<Answer<OrderView>, OrderError>;
 type Waiting = (Placement, oneshot::Sender<Reply>);
 
 /// How the intake behaves.
@@ -372,8 +364,12 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         name: line.name,
         quantity: line.quantity,
         cancelled_quantity: 0,
+        packed_quantity: 0,
         shipped_quantity: 0,
+        delivered_quantity: 0,
+        returning_quantity: 0,
         returned_quantity: 0,
+        refunded_quantity: 0,
         list_price_minor: line.list_price_minor,
         unit_price_minor: line.unit_price_minor,
         total_minor: line.total_minor,
@@ -387,6 +383,7 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         fulfillment_status: FulfillmentStatus::Unfulfilled,
         return_status: ReturnStatus::None,
         hold_reason: None,
+        offline_method: None,
         currency: accepted.currency,
         total_minor: accepted.total_minor,
         original_total_minor: accepted.total_minor,
@@ -401,6 +398,8 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         last_event: if is_free { 2 } else { 1 },
         lines: lines.collect(),
         adjustments: vec![],
+        shipments: vec![],
+        returns: vec![],
     }
 }
 
@@ -493,7 +492,7 @@ fn no_database() -> OrderError {
 /// What a key's first user was told.
 #[derive(Clone)]
 enum Decision {
-    Answer(Answer),
+    Answer(Answer<OrderView>),
     Refuse(Refusal),
     InProgress,
     /// The key is stored with this fingerprint, which is not the caller's.
