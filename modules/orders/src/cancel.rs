@@ -96,7 +96,7 @@ pub(crate) async fn refund_excess(
     let sums = payments::sums(conn, change.order.id).await?;
     let excess = sums.captured_minor - sums.refunded_minor - sums.refunding_minor - change.order.computed_total();
     if excess > 0 {
-        payments::request_refund(conn, change.order.id, excess, reason, at).await?;
+        payments::request_refund(conn, change.order.id, excess, None, reason, at).await?;
         change.record(EventKind::RefundRequested, Actor::SYSTEM, json!({ "amount_minor": excess, "reason": reason }));
     }
     Ok(())

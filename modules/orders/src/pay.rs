@@ -118,7 +118,7 @@ async fn intend(
         let description = format!("Order {}", order.number);
         let amount = money(due, &order.currency);
         let known = payments::list(conn, id).await?;
-        let attempt = payments::start(conn, id, gateway, amount, now).await?;
+        let attempt = payments::start(conn, id, gateway, amount, payments::CaptureMethod::Automatic, now).await?;
         // An open attempt is handed out again; only a new one is news.
         if !known.iter().any(|known| known.id == attempt.id) {
             let mut change = Change::of(order, now);
