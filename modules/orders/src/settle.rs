@@ -91,6 +91,15 @@ async fn money_moved(conn: &mut PgConn, order: Order, applied: &Applied, now: Da
     };
     match applied {
         Applied::AlreadyApplied | Applied::Ignored { .. } => return Ok(()),
+        // Held money is in the sums above.
+        Applied::Authorized { .. } | Applied::CaptureFailed { .. } | Applied::VoidFailed { .. } => {}
+        Applied::Voided { attempt } => {
+            change.record(
+                EventKind::PaymentFailed,
+                Actor::SYSTEM,
+                json!({ "payment_id": attempt, "reason": "voided" }),
+            );
+        }
         Applied::Captured { attempt, amount } => {
             change.record(
                 EventKind::PaymentCaptured,
