@@ -3,17 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    api::dto::OrderView,
-    change::Change,
-    command::Command,
-    error::OrderError,
-    event::EventKind,
-    fulfil::Unpack,
-    jobs::OrderMail,
-    order::Order,
-    shipment::ShipmentState,
-    status::OrderEvent,
-    viewer::Viewer,
+    api::dto::OrderView, change::Change, command::Command, error::OrderError, event::EventKind, fulfil::Unpack,
+    jobs::OrderMail, order::Order, shipment::ShipmentState, status::OrderEvent, viewer::Viewer,
 };
 
 /// Cancels an order: the buyer's own, or anybody's for staff. The refund of what was paid is sent by a job.

@@ -115,6 +115,9 @@ pub enum OrderError {
         /// How much is owed.
         left: Money,
     },
+    /// The wish for a refund contradicts itself.
+    #[error("bad refund: {0}")]
+    BadRefund(&'static str),
     /// Nothing is held.
     #[error("nothing is held")]
     NothingHeld,

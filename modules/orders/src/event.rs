@@ -43,6 +43,8 @@ words! {
         VoidRequested = "void_requested",
         /// What was held is given up
         PaymentVoided = "payment_voided",
+        /// The gateway would not give up what it holds
+        VoidFailed = "void_failed",
         /// Staff took money by hand
         PaymentRecorded = "payment_recorded",
         /// Units were called off

@@ -3,14 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    api::dto::OrderView,
-    change::Change,
-    command::Command,
-    error::OrderError,
-    event::EventKind,
-    order::Order,
-    status::OrderEvent,
-    viewer::Viewer,
+    api::dto::OrderView, change::Change, command::Command, error::OrderError, event::EventKind, order::Order,
+    status::OrderEvent, viewer::Viewer,
 };
 
 /// Holds an order back.

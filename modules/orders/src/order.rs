@@ -9,8 +9,8 @@ use crate::{
     returns::Return,
     shipment::Shipment,
     status::{
-        FulfillmentStatus, InvalidTransition, OfflineMethod, OrderEvent, OrderStatus, PaymentStatus, ReturnStatus, Sums,
-        payment_status,
+        FulfillmentStatus, InvalidTransition, OfflineMethod, OrderEvent, OrderStatus, PaymentStatus, ReturnStatus,
+        Sums, payment_status,
     },
 };
 

@@ -15,16 +15,8 @@ use payments::{Attempt, CaptureMethod, GatewayError, Opened, PaymentView};
 use serde_json::json;
 
 use crate::{
-    Orders,
-    api::dto::money,
-    change::Change,
-    command::Answer,
-    error::OrderError,
-    event::EventKind,
-    order::Order,
-    paying::minor,
-    status::OrderStatus,
-    store,
+    Orders, api::dto::money, change::Change, command::Answer, error::OrderError, event::EventKind, order::Order,
+    paying::minor, status::OrderStatus, store,
 };
 
 /// How an order is to be paid.

@@ -24,6 +24,7 @@ use crate::{
 mod money;
 mod parcels;
 
+pub use money::sums;
 pub use parcels::{order_of_return, order_of_shipment};
 
 /// The order's own row.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kernel::{BusinessId, Caller};
+use kernel::{BusinessId, Caller, Role, UserId};
 
 use crate::{
     error::OrderError,
@@ -35,6 +35,11 @@ impl Viewer {
         } else {
             Err(OrderError::NotFound)
         }
+    }
+
+    /// The buyer, before their own order.
+    pub fn buyer(user_id: UserId) -> Self {
+        Self { caller: Caller { user_id, role: Role::Customer }, is_buyer: true, businesses: BTreeSet::new() }
     }
 
     /// Whether they work everybody's orders.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{BusinessId, CountryCode, Currency, Money, OrderId, ProductId, Prose, Text, UserId, VariantId};
+use payments::CaptureMethod;
 use poem_openapi::{Enum, Object, types::Example};
 
 use super::{
@@ -107,15 +108,19 @@ impl PaymentGateway {
 
 /// How an order is to be paid
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields, example)]
+#[oai(deny_unknown_fields, example, skip_serializing_if_is_none)]
 pub struct StartPayment {
     /// Through which gateway
     pub gateway: PaymentGateway,
+    /// How much of what is owed; all of it when nothing is said
+    pub amount: Option<Money>,
+    /// Whether the money is taken at once, or held until something ships; at once when nothing is said
+    pub capture: Option<CaptureMethod>,
 }
 
 impl Example for StartPayment {
     fn example() -> Self {
-        Self { gateway: PaymentGateway::Mock }
+        Self { gateway: PaymentGateway::Mock, amount: None, capture: Some(CaptureMethod::Manual) }
     }
 }
 

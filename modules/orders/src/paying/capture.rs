@@ -62,10 +62,7 @@ impl Command for Capture {
         }
         change.order.sums.authorized -= amount_minor;
         change.order.sums.capturing += amount_minor;
-        change.record(
-            EventKind::CaptureRequested,
-            json!({ "payment_id": self.payment, "amount_minor": amount_minor }),
-        );
+        change.record(EventKind::CaptureRequested, json!({ "payment_id": self.payment, "amount_minor": amount_minor }));
         change.money.push(MoneyMove::Capture { amount_minor, payment: Some(self.payment) });
         Ok(())
     }

@@ -36,6 +36,7 @@ use crate::{
     number::order_number,
     order::{Line, Order},
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
+    viewer::Viewer,
 };
 
 type Reply = Result<Answer<OrderView>, OrderError>;
@@ -262,7 +263,7 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         match shelf.decide(placement, &mut movements) {
             Ok(accepted) => {
                 let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
-                let body = JsonBytes::of(&OrderView::from(&order));
+                let body = JsonBytes::of(&OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at));
                 bodies.push(body.bytes().to_vec());
                 orders.push(order);
                 accepted_placements.push(placement);
@@ -319,7 +320,9 @@ async fn write(
     for (order, placement) in orders.iter().zip(accepted) {
         events.extend(first_events(order, placement));
         let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
-        jobs.push(NewJob::new(&SendOrderMail { order_id: order.id, mail })?.of_request(&placement.request));
+        jobs.push(
+            NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?.of_request(&placement.request),
+        );
     }
     let (answered, released) = (Keys::of(accepted.iter().copied()), Keys::of(refused.iter().copied()));
     let writes = async {

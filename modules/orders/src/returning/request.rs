@@ -55,10 +55,7 @@ impl Command for RequestReturn {
         let id = ReturnId::new();
         let told: Vec<_> =
             units.iter().map(|(position, quantity)| json!({ "position": position, "quantity": quantity })).collect();
-        change.record(
-            EventKind::ReturnRequested,
-            json!({ "return_id": id, "lines": told, "reason": self.reason }),
-        );
+        change.record(EventKind::ReturnRequested, json!({ "return_id": id, "lines": told, "reason": self.reason }));
         change.order.returns.push(Return {
             id,
             business_id,
