@@ -18,6 +18,7 @@ cached_sql! {
          SELECT attempt_id, \
                 coalesce(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured, \
                 coalesce(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded, \
+                coalesce(bool_or(kind = 'authorization'), false) AS authorized, \
                 min(currency) FILTER (WHERE kind = 'capture') AS currency \
          FROM payments.transactions GROUP BY attempt_id), \
      promised AS ( \
@@ -27,13 +28,16 @@ cached_sql! {
          FROM payments.refunds GROUP BY attempt_id), \
      sums AS ( \
          SELECT a.id, a.state, a.captured_minor, a.captured_currency, a.refunded_minor, a.refunding_minor, \
+                a.amount_minor, a.capturing_minor, a.capture_id, a.voiding, coalesce(l.authorized, false) AS authorized, \
                 coalesce(l.captured, 0) AS captured, coalesce(l.refunded, 0) AS refunded, l.currency, \
                 coalesce(p.succeeded, 0) AS succeeded, coalesce(p.open, 0) AS open \
          FROM payments.attempts a LEFT JOIN ledger l ON l.attempt_id = a.id LEFT JOIN promised p ON p.attempt_id = a.id), \
      broken AS MATERIALIZED ( \
          SELECT * FROM sums WHERE captured_minor <> captured OR captured_currency IS DISTINCT FROM currency \
              OR (state = 'captured') <> (captured > 0) OR refunded_minor <> refunded OR refunded_minor <> succeeded \
-             OR refunding_minor <> open OR refunded + open > captured) \
+             OR refunding_minor <> open OR refunded + open > captured OR (state = 'authorized' AND NOT authorized) \
+             OR ((capturing_minor <> 0 OR voiding) AND state <> 'authorized') OR (capturing_minor <> 0 AND voiding) \
+             OR capturing_minor NOT BETWEEN 0 AND amount_minor OR (capturing_minor > 0 AND capture_id IS NULL)) \
      SELECT d.name, 'attempt ' || s.id, d.detail FROM broken s CROSS JOIN LATERAL (VALUES \
          ('payments.captured_equals_transactions', s.captured_minor <> s.captured, \
           format('the attempt says %s, its transactions say %s', s.captured_minor, s.captured)), \
@@ -41,6 +45,15 @@ cached_sql! {
           format('the attempt says %s, its transactions say %s', s.captured_currency, s.currency)), \
          ('payments.state_equals_transactions', (s.state = 'captured') <> (s.captured > 0), \
           format('the attempt is %s, its transactions captured %s', s.state, s.captured)), \
+         ('payments.authorized_has_transaction', s.state = 'authorized' AND NOT s.authorized, \
+          'the attempt is authorized; no transaction says that its money was ever held'), \
+         ('payments.underway_only_while_authorized', (s.capturing_minor <> 0 OR s.voiding) AND s.state <> 'authorized', \
+          format('the attempt is %s; a capture of %s is under way, voiding: %s', s.state, s.capturing_minor, s.voiding)), \
+         ('payments.capture_or_void', s.capturing_minor <> 0 AND s.voiding, \
+          format('a capture of %s is under way, and a void as well', s.capturing_minor)), \
+         ('payments.capturing_within_amount', s.capturing_minor NOT BETWEEN 0 AND s.amount_minor \
+              OR (s.capturing_minor > 0 AND s.capture_id IS NULL), \
+          format('%s is promised to the capture %s, %s was asked for', s.capturing_minor, s.capture_id, s.amount_minor)), \
          ('payments.refunded_equals_transactions', s.refunded_minor <> s.refunded, \
           format('the attempt says %s, its transactions say %s', s.refunded_minor, s.refunded)), \
          ('payments.refunded_equals_refunds', s.refunded_minor <> s.succeeded, \
@@ -96,6 +109,10 @@ const CHECKS: &[&str] = &[
     "payments.captured_equals_transactions",
     "payments.captured_currency_equals_transactions",
     "payments.state_equals_transactions",
+    "payments.authorized_has_transaction",
+    "payments.underway_only_while_authorized",
+    "payments.capture_or_void",
+    "payments.capturing_within_amount",
     "payments.refunded_equals_transactions",
     "payments.refunded_equals_refunds",
     "payments.refunding_equals_refunds",

@@ -132,6 +132,13 @@ fn compare(
     let difference = |check, detail| {
         Some(Difference::new(check, format!("payment {} of {gateway} (attempt {})", entry.id, entry.reference), detail))
     };
+    if entry.status == "authorized" && (entry.captured != 0 || entry.refunded != 0) {
+        let detail = format!(
+            "the book says that it is authorised, and that {} came in and {} went back",
+            entry.captured, entry.refunded
+        );
+        return difference("book.authorized_moved_nothing", detail);
+    }
     let Some(ours) = ours else {
         if entry.captured == 0 || on_its_way {
             return None;

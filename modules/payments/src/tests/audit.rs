@@ -9,7 +9,7 @@ async fn found(sql: &str) -> Vec<&'static str> {
     let house = House::new().await;
     let attempt = house.captured(usd(1_000)).await;
     let mut conn = house.pool.get().await.unwrap();
-    let refund = request_refund(&mut conn, attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+    let refund = request_refund(&mut conn, attempt.order_id, 400, None, "test", noon()).await.unwrap()[0];
     house.answer(refund, RefundOutcome::Succeeded { reference: None }).await;
     house.sound().await;
     diesel_async::SimpleAsyncConnection::batch_execute(

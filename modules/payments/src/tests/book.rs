@@ -106,7 +106,7 @@ async fn news_that_may_still_be_on_its_way_is_no_difference() {
 async fn refunds_are_compared_as_well() {
     let (house, attempts, gateway, mut book) = shop().await;
     let mut conn = house.pool.get().await.unwrap();
-    let refund = request_refund(&mut conn, attempts[0].order_id, 300, "test", long_ago()).await.unwrap()[0];
+    let refund = request_refund(&mut conn, attempts[0].order_id, 300, None, "test", long_ago()).await.unwrap()[0];
     crate::refund_answered(&mut conn, refund, RefundOutcome::Succeeded { reference: None }, long_ago()).await.unwrap();
     assert_eq!(checks(&house, &gateway).await, ["book.refunded_equals_ours"]);
     book[0] = entry(&attempts[0], 1_000, 300);
