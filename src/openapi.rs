@@ -16,7 +16,15 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, payments::Api);
+type Apis = (
+    accounts::AuthApi,
+    accounts::MeApi,
+    catalog::Api,
+    orders::Api,
+    orders::NotesApi,
+    orders::DeskApi,
+    payments::Api,
+);
 
 fn apis(wiring: &Wiring) -> Apis {
     let pool = &wiring.api_pool;
@@ -25,6 +33,8 @@ fn apis(wiring: &Wiring) -> Apis {
         accounts::MeApi::new(wiring.accounts(pool)),
         catalog::api(&wiring.catalog(pool)),
         orders::Api::new(wiring.orders(pool)),
+        orders::NotesApi::new(wiring.orders(pool)),
+        orders::DeskApi::new(wiring.orders(pool)),
         wiring.payments_api(),
     )
 }

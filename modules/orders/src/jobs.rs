@@ -70,6 +70,7 @@ impl Job for PruneKeys {
 pub fn register(registry: Registry, orders: &Orders) -> Registry {
     let (mailer, settler, refunder, expirer, pruner) =
         (orders.clone(), orders.clone(), orders.clone(), orders.clone(), orders.clone());
+    let registry = crate::notes::register(crate::export::register(registry, orders), orders);
     registry
         .on(move |job: SendOrderMail, _context| {
             let orders = mailer.clone();

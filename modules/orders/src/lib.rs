@@ -11,27 +11,33 @@ mod cancel;
 mod error;
 mod event;
 mod expire;
+mod export;
 pub mod jobs;
+mod notes;
 mod number;
+mod once;
 mod order;
 mod pay;
 pub mod place;
-mod query;
+#[doc(hidden)]
+pub mod query;
 #[rustfmt::skip]
 mod schema;
 mod settle;
 mod status;
 mod store;
+mod tags;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use address::{Address, OrderAddress};
-pub use api::{Api, problem::problems};
+pub use api::{Api, desk::DeskApi, notes::NotesApi, problem::problems};
 pub use audit::audit;
 pub use cancel::cancel;
 pub use error::OrderError;
 pub use event::{Actor, ActorKind, EventKind};
 pub use expire::expire_due;
+pub use export::{ExportId, Files};
 pub use jobs::register;
 pub use order::{Adjustment, Line, Order};
 pub use pay::start_payment;
@@ -63,4 +69,6 @@ pub struct Orders {
     pub public_url: String,
     /// When unpaid orders expire.
     pub expiry: Expiry,
+    /// Where files that were asked for lie.
+    pub files: Files,
 }

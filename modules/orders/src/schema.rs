@@ -27,6 +27,22 @@ pub mod orders {
     }
 
     diesel::table! {
+        orders.exports (id) {
+            id -> Uuid,
+            requested_by -> Uuid,
+            what -> Text,
+            filter -> Jsonb,
+            state -> Text,
+            row_count -> Nullable<Int8>,
+            size_bytes -> Nullable<Int8>,
+            created_at -> Timestamptz,
+            started_at -> Nullable<Timestamptz>,
+            finished_at -> Nullable<Timestamptz>,
+            expires_at -> Nullable<Timestamptz>,
+        }
+    }
+
+    diesel::table! {
         orders.lines (order_id, position) {
             order_id -> Uuid,
             position -> Int2,
@@ -42,6 +58,18 @@ pub mod orders {
             list_price_minor -> Int8,
             unit_price_minor -> Int8,
             total_minor -> Int8,
+        }
+    }
+
+    diesel::table! {
+        orders.notes (id) {
+            id -> Uuid,
+            order_id -> Uuid,
+            visibility -> Text,
+            body -> Text,
+            author_kind -> Text,
+            author_id -> Uuid,
+            created_at -> Timestamptz,
         }
     }
 
@@ -69,10 +97,12 @@ pub mod orders {
             closed_at -> Nullable<Timestamptz>,
             updated_at -> Timestamptz,
             last_event -> Int4,
+            tags -> Array<Nullable<Text>>,
         }
     }
 
     diesel::joinable!(adjustments -> orders (order_id));
+    diesel::joinable!(notes -> orders (order_id));
 
-    diesel::allow_tables_to_appear_in_same_query!(adjustments, events, lines, orders,);
+    diesel::allow_tables_to_appear_in_same_query!(adjustments, events, exports, lines, notes, orders,);
 }
