@@ -37,7 +37,7 @@ pub use cancel::cancel;
 pub use error::OrderError;
 pub use event::{Actor, ActorKind, EventKind};
 pub use expire::expire_due;
-pub use export::{ExportId, Files};
+pub use export::{ExportId, Files, RunExport, SweepExports};
 pub use jobs::register;
 pub use order::{Adjustment, Line, Order};
 pub use pay::start_payment;

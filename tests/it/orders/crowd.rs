@@ -1,6 +1,7 @@
 //! Many orders at once, as a shop has them after some years: written into the tables, not placed.
 
 use diesel_async::SimpleAsyncConnection;
+use kernel::PgConn;
 
 use crate::support::app::TestApp;
 
@@ -17,6 +18,11 @@ pub const BUYER: &str = "md5('buyer 17')::uuid";
 /// Fills the tables with `count` orders of two lines each, a minute apart. The newest 500 are pending, the 2,000 before them
 /// confirmed, and most of the others completed.
 pub async fn fill(app: &TestApp, count: u32) {
+    fill_into(&mut app.database.connect().await, count).await;
+}
+
+/// The same without an application.
+pub async fn fill_into(conn: &mut PgConn, count: u32) {
     let [big, small, rare] = SELLERS;
     let sql = format!(
         "INSERT INTO orders.orders (id, number, customer_id, status, payment_status, fulfillment_status, return_status, \
@@ -47,8 +53,11 @@ pub async fn fill(app: &TestApp, count: u32) {
             list_price_minor, unit_price_minor, total_minor) \
          SELECT o.id, p, md5('v' || p)::uuid, md5('p' || p)::uuid, (CASE WHEN get_byte(uuid_send(o.id), 15) < 26 THEN '{small}' \
             WHEN p = 2 AND o.note IS NOT NULL AND get_byte(uuid_send(o.id), 14) < 50 THEN '{rare}' ELSE '{big}' END)::uuid, \
-            'SKU-' || p, 'Thing, number ' || p, 1, 1000, 1000, 1000 FROM orders.orders o, generate_series(1, 2) AS p; \
-         ANALYZE orders.orders; ANALYZE orders.lines;"
+            'SKU-' || p, 'Thing, number ' || p, 1, 1000, 1000, 1000 FROM orders.orders o, generate_series(1, 2) AS p;"
     );
-    app.database.connect().await.batch_execute(&sql).await.unwrap();
+    conn.batch_execute(&sql).await.unwrap();
+    // What PostgreSQL does by itself when nobody waits for it.
+    for table in ["orders", "lines"] {
+        conn.batch_execute(&format!("VACUUM ANALYZE orders.{table}")).await.unwrap();
+    }
 }
