@@ -1,5 +1,6 @@
 DROP TABLE orders.exports;
 DROP TABLE orders.notes;
+DROP STATISTICS orders.orders_words;
 DROP INDEX orders.orders_search;
 DROP INDEX orders.orders_placed;
 DROP INDEX orders.orders_tagged;

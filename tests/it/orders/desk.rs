@@ -123,7 +123,7 @@ async fn whatever_is_looked_for_is_found_without_reading_everything() {
         // The tabs are the statuses.
         let tabs = DeskFilter { status: None, to_ship: None, ..filter.clone() };
         for (what, statement, rows_max, pages_max) in [
-            ("page", statement(filter, None, 21), 6_000.0, 4_000),
+            ("page", statement(filter, None, 21), 3_000.0, 1_500),
             // Eight tabs of up to a thousand.
             ("counts", counts_statement(&tabs), 30_000.0, 20_000),
         ] {
