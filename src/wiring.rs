@@ -9,7 +9,7 @@ use catalog::{
 };
 use kernel::{Pool, SharedClock, SharedVerifier, SystemClock, db, db::PoolSettings, mail::Mailer};
 use orders::{
-    Expiry, Orders,
+    Expiry, Files, Orders,
     place::{Intake, IntakeSettings},
 };
 use payments::{
@@ -170,6 +170,7 @@ impl Wiring {
             mailer: self.mailer.clone(),
             public_url: self.config.public_url.clone(),
             expiry: Expiry { after: self.config.order_expiry, sweep: self.config.expiry_sweep },
+            files: Files::new(self.media.clone(), self.config.secret_key.expose().as_bytes()),
         }
     }
 

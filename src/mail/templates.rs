@@ -22,7 +22,8 @@ macro_rules! sources {
 /// | `password_changed` | `username` |
 /// | `order_placed`, `order_confirmed`, `order_cancelled`, `order_expired` | `username`, `number`, `link`, `total`, `lines` of `name`, `sku`, `quantity`, `total` |
 /// | `order_refunded` | `username`, `number`, `link`, `refund` |
-pub const TEMPLATES: [Source; 8] = sources!(
+/// | `order_note` | `username`, `number`, `link`, `total`, `note` |
+pub const TEMPLATES: [Source; 9] = sources!(
     "verify_email",
     "reset_password",
     "password_changed",
@@ -31,6 +32,7 @@ pub const TEMPLATES: [Source; 8] = sources!(
     "order_cancelled",
     "order_expired",
     "order_refunded",
+    "order_note",
 );
 
 const SHARED: [(&str, &str); 5] = [
@@ -153,6 +155,7 @@ pub(crate) mod tests {
             "number": "A7K2-94QX",
             "total": "1,299.00 USD",
             "refund": "1,299.00 USD",
+            "note": "We have found <your> parcel.",
             "lines": [
                 { "name": "Walnut desk", "sku": "DESK-WAL", "quantity": 1, "total": "1,199.00 USD" },
                 { "name": "Lamp <brass>", "sku": "LAMP-BR", "quantity": 2, "total": "100.00 USD" },

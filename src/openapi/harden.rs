@@ -108,7 +108,7 @@ fn close_forms(operation: &mut Map<String, Value>) {
 
 /// Operations that refuse a request without an `Idempotency-Key`. Their handlers take it as optional, so that its absence
 /// has a code of its own. (Placing and cancelling demand one only when they are not a dry run; no schema can say that.)
-pub(super) const KEYED: [&str; 3] = ["startPayment", "receiveStock", "countStock"];
+pub(super) const KEYED: [&str; 5] = ["startPayment", "receiveStock", "countStock", "writeOrderNote", "createExport"];
 
 fn parameters(operation: &mut Map<String, Value>) {
     let is_keyed = operation.get("operationId").and_then(Value::as_str).is_some_and(|id| KEYED.contains(&id));

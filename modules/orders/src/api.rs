@@ -2,8 +2,12 @@
 
 mod commands;
 mod commands_dto;
+pub mod desk;
+pub mod desk_dto;
+mod desk_problem;
 pub mod dto;
 mod effects_dto;
+pub mod notes;
 pub mod parcels_dto;
 pub mod problem;
 mod returns;
@@ -18,7 +22,7 @@ pub use shipments::ShipmentsApi;
 use std::collections::BTreeMap;
 
 use kernel::{
-    BusinessId, Caller, Cursor, Customer, LIMIT_DEFAULT, Operator, OrderId, Problem, Seller, UserId,
+    BusinessId, Caller, Cursor, Customer, LIMIT_DEFAULT, OrderId, Problem, Seller,
     idempotency::{self, IdempotencyKey, JsonBytes, Ticket},
     request,
 };
@@ -34,7 +38,7 @@ use self::{
         OrderEventList, OrderEventView, OrderList, OrderPaymentList, OrderSummary, OrderView, PlaceOrder,
         SellerOrderList, SellerOrderView, StartPayment,
     },
-    problem::{OrderCommandProblem, OrderReadProblem, OrderStaffProblem},
+    problem::{OrderCommandProblem, OrderReadProblem},
     seller_dto::SellerOrder,
 };
 use crate::{
@@ -43,12 +47,12 @@ use crate::{
     error::OrderError,
     pay::{Terms, start_payment},
     place::{Placement, sum_duplicates},
-    query::{self, AfterEvent, AfterOrder, Filter},
-    status::{FulfillmentStatus, OrderStatus, PaymentStatus},
+    query::{self, AfterEvent, AfterOnDesk, AfterOrder},
+    status::OrderStatus,
 };
 
 /// Everything that orders answer.
-pub type Apis = (Api, CommandsApi, ShipmentsApi, ReturnsApi);
+pub type Apis = (Api, CommandsApi, ShipmentsApi, ReturnsApi, notes::NotesApi, desk::DeskApi);
 
 /// The routes over these orders.
 pub fn apis(orders: &Orders) -> Apis {
@@ -57,6 +61,8 @@ pub fn apis(orders: &Orders) -> Apis {
         CommandsApi::new(orders.clone()),
         ShipmentsApi::new(orders.clone()),
         ReturnsApi::new(orders.clone()),
+        notes::NotesApi::new(orders.clone()),
+        desk::DeskApi::new(orders.clone()),
     )
 }
 
@@ -174,8 +180,14 @@ impl Api {
         /// Where to read on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
     ) -> Result<Json<OrderList>, OrderReadProblem> {
-        let filter = Filter { customer_id: Some(customer.0.user_id), status: status.0, ..Filter::default() };
-        Ok(Json(self.list(filter, limit.0, cursor.0).await?))
+        let after: Option<AfterOrder> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
+        let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
+        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
+        let rows = query::list_of_buyer(&mut conn, customer.0.user_id, status.0, after, i64::from(limit) + 1)
+            .await
+            .map_err(OrderError::from)?;
+        let (rows, next_cursor) = page(rows, limit, |row| AfterOrder { id: row.id });
+        Ok(Json(OrderList { data: rows.into_iter().map(OrderSummary::from).collect(), next_cursor }))
     }
 
     /// Get an order
@@ -283,7 +295,7 @@ impl Api {
         /// Where to read on: `next_cursor` of the page before
         cursor: Query<Option<Cursor>>,
     ) -> Result<Json<SellerOrderList>, OrderReadProblem> {
-        let after: Option<AfterOrder> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
+        let after: Option<AfterOnDesk> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
         let may_see = seller.0.is_staff()
             || catalog::is_member(&mut conn, seller.0.user_id, id.0).await.map_err(OrderError::from)?;
@@ -291,10 +303,10 @@ impl Api {
             return Err(OrderError::NotFound.into());
         }
         let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
-        let shares = query::list_for_seller(&mut conn, id.0, status.0, after, i64::from(limit) + 1)
+        let shares = query::list_for_seller(&mut conn, id.0, status.0, after, limit.saturating_add(1))
             .await
             .map_err(OrderError::from)?;
-        let (shares, next_cursor) = page(shares, limit, |share| AfterOrder { id: share.order.id });
+        let (shares, next_cursor) = page(shares, limit, |share| AfterOnDesk::from(&share.order));
         Ok(Json(SellerOrderList { data: shares.into_iter().map(SellerOrderView::from).collect(), next_cursor }))
     }
 
@@ -317,61 +329,9 @@ impl Api {
         }
         Ok(Json(SellerOrder::of(&order, &viewer, business_id.0)))
     }
-
-    /// List everybody's orders
-    ///
-    /// For operators. Newest first; every filter narrows.
-    #[oai(path = "/admin/orders", method = "get", operation_id = "listAllOrders")]
-    #[expect(clippy::too_many_arguments, reason = "each filter is a parameter of the document")]
-    async fn list_all_orders(
-        &self,
-        _operator: Operator,
-        /// Of this buyer
-        customer_id: Query<Option<UserId>>,
-        /// With lines of this seller
-        business_id: Query<Option<BusinessId>>,
-        /// With this number
-        number: Query<Option<kernel::Text<1, 20>>>,
-        /// That stand here
-        status: Query<Option<OrderStatus>>,
-        /// Whose ledger says this
-        payment_status: Query<Option<PaymentStatus>>,
-        /// Of which this has been sent
-        fulfillment_status: Query<Option<FulfillmentStatus>>,
-        /// Placed at or after
-        placed_from: Query<Option<chrono::DateTime<chrono::Utc>>>,
-        /// Placed before
-        placed_to: Query<Option<chrono::DateTime<chrono::Utc>>>,
-        /// How many at most
-        #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
-        limit: Query<Option<u32>>,
-        /// Where to read on: `next_cursor` of the page before
-        cursor: Query<Option<Cursor>>,
-    ) -> Result<Json<OrderList>, OrderStaffProblem> {
-        let filter = Filter {
-            customer_id: customer_id.0,
-            business_id: business_id.0,
-            number: number.0.map(|number| number.into_string().to_ascii_uppercase()),
-            status: status.0,
-            payment_status: payment_status.0,
-            fulfillment_status: fulfillment_status.0,
-            placed_from: placed_from.0,
-            placed_to: placed_to.0,
-        };
-        Ok(Json(self.list(filter, limit.0, cursor.0).await?))
-    }
 }
 
 impl Api {
-    async fn list(&self, filter: Filter, limit: Option<u32>, cursor: Option<Cursor>) -> Result<OrderList, Problem> {
-        let after: Option<AfterOrder> = cursor.map(|cursor| cursor.decode()).transpose()?;
-        let limit = limit.unwrap_or(LIMIT_DEFAULT);
-        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
-        let rows = query::list(&mut conn, &filter, after, i64::from(limit) + 1).await.map_err(OrderError::from)?;
-        let (rows, next_cursor) = page(rows, limit, |row| AfterOrder { id: row.id });
-        Ok(OrderList { data: rows.into_iter().map(OrderSummary::from).collect(), next_cursor })
-    }
-
     /// Refuses callers who may not read the order.
     async fn readable(&self, conn: &mut kernel::PgConn, caller: Caller, id: OrderId) -> Result<(), OrderError> {
         let owner = query::owner(conn, id).await?.ok_or(OrderError::NotFound)?;

@@ -24,6 +24,12 @@ pub enum OrderError {
     /// There is no such order, or it is not the caller's.
     #[error("no such order")]
     NotFound,
+    /// There is no such export, it is somebody else's, or its file is gone.
+    #[error("no such export")]
+    NoExport,
+    /// The object store did not take a file, or did not hand it out.
+    #[error("the object store failed")]
+    Files(#[from] object_store::Error),
     /// There is no such gateway.
     #[error("no gateway called {0}")]
     UnknownGateway(String),

@@ -99,6 +99,7 @@ pub fn register(registry: Registry, orders: &Orders) -> Registry {
     let (mailer, settler, refunder, expirer, pruner) =
         (orders.clone(), orders.clone(), orders.clone(), orders.clone(), orders.clone());
     let (capturer, voider) = (orders.clone(), orders.clone());
+    let registry = crate::notes::register(crate::export::register(registry, orders), orders);
     registry
         .on(move |job: SendOrderMail, _context| {
             let orders = mailer.clone();

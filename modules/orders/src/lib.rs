@@ -15,16 +15,20 @@ mod complete;
 mod error;
 mod event;
 mod expire;
+mod export;
 pub mod fulfil;
 mod guidance;
 mod hold;
 pub mod jobs;
+mod notes;
 mod number;
+mod once;
 mod order;
 mod pay;
 pub mod paying;
 pub mod place;
-mod query;
+#[doc(hidden)]
+pub mod query;
 pub mod returning;
 mod returns;
 #[rustfmt::skip]
@@ -33,6 +37,7 @@ mod settle;
 mod shipment;
 mod status;
 mod store;
+mod tags;
 mod viewer;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -47,6 +52,7 @@ pub use complete::Complete;
 pub use error::OrderError;
 pub use event::{Actor, ActorKind, EventKind};
 pub use expire::expire_due;
+pub use export::{ExportId, Files, RunExport, SweepExports};
 pub use hold::{Hold, Release};
 pub use jobs::register;
 pub use order::{Adjustment, Line, Order};
@@ -81,4 +87,6 @@ pub struct Orders {
     pub public_url: String,
     /// When unpaid orders expire.
     pub expiry: Expiry,
+    /// Where files that were asked for lie.
+    pub files: Files,
 }

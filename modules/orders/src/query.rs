@@ -1,5 +1,8 @@
 //! The read side: orders as their buyer, their sellers and the operators see them.
 
+pub mod counts;
+pub mod desk;
+
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, prelude::*};
 use diesel_async::RunQueryDsl;
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::desk::{AfterOnDesk, DeskFilter, desk, desk_before};
 pub use crate::store::find;
 use crate::{
     Orders,
@@ -15,8 +19,8 @@ use crate::{
     error::OrderError,
     event::{ActorKind, EventKind},
     order::Order,
-    schema::orders::{events, lines, orders},
-    status::{FulfillmentStatus, OrderStatus, PaymentStatus},
+    schema::orders::{events, orders},
+    status::OrderStatus,
     store::{self, LineRow, OrderRow, lines_of},
     viewer::Viewer,
 };
@@ -58,59 +62,22 @@ pub struct AfterEvent {
     pub seq: i32,
 }
 
-/// What an operator looks for.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Of this buyer.
-    pub customer_id: Option<UserId>,
-    /// Where it stands.
-    pub status: Option<OrderStatus>,
-    /// What the ledger says.
-    pub payment_status: Option<PaymentStatus>,
-    /// What has been sent.
-    pub fulfillment_status: Option<FulfillmentStatus>,
-    /// With this number.
-    pub number: Option<String>,
-    /// With lines of this seller.
-    pub business_id: Option<BusinessId>,
-    /// Placed at or after.
-    pub placed_from: Option<DateTime<Utc>>,
-    /// Placed before.
-    pub placed_to: Option<DateTime<Utc>>,
-}
-
-/// Orders, newest first. One statement.
-pub async fn list(
+/// A buyer's orders, newest first. One statement.
+pub async fn list_of_buyer(
     conn: &mut PgConn,
-    filter: &Filter,
+    customer: UserId,
+    status: Option<OrderStatus>,
     after: Option<AfterOrder>,
     limit: i64,
 ) -> QueryResult<Vec<OrderRow>> {
-    let mut query = orders::table.select(OrderRow::as_select()).order(orders::id.desc()).limit(limit).into_boxed();
-    if let Some(customer) = filter.customer_id {
-        query = query.filter(orders::customer_id.eq(customer));
-    }
-    if let Some(status) = filter.status {
+    let mut query = orders::table
+        .filter(orders::customer_id.eq(customer))
+        .select(OrderRow::as_select())
+        .order(orders::id.desc())
+        .limit(limit)
+        .into_boxed();
+    if let Some(status) = status {
         query = query.filter(orders::status.eq(status));
-    }
-    if let Some(status) = filter.payment_status {
-        query = query.filter(orders::payment_status.eq(status));
-    }
-    if let Some(status) = filter.fulfillment_status {
-        query = query.filter(orders::fulfillment_status.eq(status));
-    }
-    if let Some(number) = &filter.number {
-        query = query.filter(orders::number.eq(number.clone()));
-    }
-    if let Some(business) = filter.business_id {
-        let with_lines = lines::table.filter(lines::business_id.eq(business)).select(lines::order_id);
-        query = query.filter(orders::id.eq_any(with_lines));
-    }
-    if let Some(from) = filter.placed_from {
-        query = query.filter(orders::placed_at.ge(from));
-    }
-    if let Some(to) = filter.placed_to {
-        query = query.filter(orders::placed_at.lt(to));
     }
     if let Some(after) = after {
         query = query.filter(orders::id.lt(after.id));
@@ -132,11 +99,11 @@ pub async fn list_for_seller(
     conn: &mut PgConn,
     business: BusinessId,
     status: Option<OrderStatus>,
-    after: Option<AfterOrder>,
-    limit: i64,
+    after: Option<AfterOnDesk>,
+    limit: u32,
 ) -> QueryResult<Vec<SellerShare>> {
-    let filter = Filter { business_id: Some(business), status, ..Filter::default() };
-    let rows = list(conn, &filter, after, limit).await?;
+    let filter = DeskFilter { business_id: Some(business), status, ..DeskFilter::default() };
+    let rows = desk(conn, &filter, after, limit).await?;
     let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
     let own: Vec<LineRow> =
         lines_of(conn, &ids).await?.into_iter().filter(|line| line.business_id == business).collect();

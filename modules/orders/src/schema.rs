@@ -27,6 +27,22 @@ pub mod orders {
     }
 
     diesel::table! {
+        orders.exports (id) {
+            id -> Uuid,
+            requested_by -> Uuid,
+            what -> Text,
+            filter -> Jsonb,
+            state -> Text,
+            row_count -> Nullable<Int8>,
+            size_bytes -> Nullable<Int8>,
+            created_at -> Timestamptz,
+            started_at -> Nullable<Timestamptz>,
+            finished_at -> Nullable<Timestamptz>,
+            expires_at -> Nullable<Timestamptz>,
+        }
+    }
+
+    diesel::table! {
         orders.lines (order_id, position) {
             order_id -> Uuid,
             position -> Int2,
@@ -46,6 +62,18 @@ pub mod orders {
             delivered_quantity -> Int4,
             returning_quantity -> Int4,
             refunded_quantity -> Int4,
+        }
+    }
+
+    diesel::table! {
+        orders.notes (id) {
+            id -> Uuid,
+            order_id -> Uuid,
+            visibility -> Text,
+            body -> Text,
+            author_kind -> Text,
+            author_id -> Uuid,
+            created_at -> Timestamptz,
         }
     }
 
@@ -76,6 +104,7 @@ pub mod orders {
             offline_method -> Nullable<Text>,
             capturing_minor -> Int8,
             refunding_minor -> Int8,
+            tags -> Array<Nullable<Text>>,
         }
     }
 
@@ -129,6 +158,7 @@ pub mod orders {
     }
 
     diesel::joinable!(adjustments -> orders (order_id));
+    diesel::joinable!(notes -> orders (order_id));
     diesel::joinable!(return_lines -> returns (return_id));
     diesel::joinable!(returns -> orders (order_id));
     diesel::joinable!(shipment_lines -> shipments (shipment_id));
@@ -137,7 +167,9 @@ pub mod orders {
     diesel::allow_tables_to_appear_in_same_query!(
         adjustments,
         events,
+        exports,
         lines,
+        notes,
         orders,
         return_lines,
         returns,

@@ -56,6 +56,7 @@ pub struct OrderRow {
     pub closed_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
     pub last_event: i32,
+    pub tags: Vec<Option<String>>,
 }
 
 /// A line's row.

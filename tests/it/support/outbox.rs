@@ -10,6 +10,11 @@ use oms::mail::Templates;
 pub struct Outbox(Mutex<Vec<Mail>>);
 
 impl Outbox {
+    /// Everything that was sent since the last look, in the order of sending.
+    pub fn take(&self) -> Vec<Mail> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
     /// The templates of the mails to `address`, sorted: several workers send, and which one is first is chance.
     pub fn templates_to(&self, address: &str) -> Vec<String> {
         let mails = self.0.lock().unwrap();

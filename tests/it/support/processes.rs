@@ -187,6 +187,11 @@ impl Process {
         self.directory.join(format!("{}.log", self.name))
     }
 
+    /// The number the system knows it by.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// The end of what it said.
     pub fn said(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();

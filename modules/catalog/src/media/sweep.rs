@@ -39,7 +39,8 @@ pub async fn sweep(conn: &mut PgConn, store: &MediaStore, now: DateTime<Utc>) ->
     let mut removed = 0;
     let mut batches = store
         .list(None)
-        .try_filter(|file| std::future::ready(file.last_modified < old))
+        // Pictures lie at the top; what lies in a directory is somebody else's.
+        .try_filter(|file| std::future::ready(file.last_modified < old && file.location.parts().count() == 1))
         .map_ok(|file| file.location.to_string())
         .chunks(BATCH);
     while let Some(batch) = batches.next().await {

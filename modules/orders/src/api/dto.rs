@@ -343,6 +343,10 @@ pub struct OrderSummary {
     pub fulfillment_status: FulfillmentStatus,
     /// What has come back
     pub return_status: ReturnStatus,
+    /// Why staff hold it back
+    pub hold_reason: Option<String>,
+    /// What staff have filed it under
+    pub tags: Vec<String>,
     /// What it costs
     pub total: Money,
     /// What is still owed; below zero when money is to go back
@@ -366,6 +370,8 @@ impl From<OrderRow> for OrderSummary {
             payment_status: row.payment_status,
             fulfillment_status: row.fulfillment_status,
             return_status: row.return_status,
+            hold_reason: row.hold_reason,
+            tags: row.tags.into_iter().flatten().collect(),
             placed_at: row.placed_at,
             expires_at: row.expires_at,
         }

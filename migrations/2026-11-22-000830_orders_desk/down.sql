@@ -1,0 +1,14 @@
+DROP TABLE orders.exports;
+DROP TABLE orders.notes;
+DROP STATISTICS orders.orders_words;
+DROP INDEX orders.orders_search;
+DROP INDEX orders.orders_placed;
+DROP INDEX orders.orders_tagged;
+DROP INDEX orders.orders_completed;
+DROP INDEX orders.orders_to_ship;
+DROP INDEX orders.orders_held;
+DROP INDEX orders.orders_returns;
+DROP INDEX orders.orders_fulfillment;
+DROP INDEX orders.orders_payment;
+DROP FUNCTION orders.search_words;
+ALTER TABLE orders.orders DROP COLUMN tags;
