@@ -91,6 +91,17 @@ async fn differences_are_found_both_ways() {
 }
 
 #[tokio::test]
+async fn an_authorised_payment_in_the_book_has_moved_nothing() {
+    let house = House::new().await;
+    let attempt = house.authorized(usd(1_000)).await;
+    let gateway = ScriptedGateway::new("mock");
+    for (captured, expected) in [(0, &[][..]), (5, &["book.authorized_moved_nothing"][..])] {
+        gateway.set_book(vec![BookEntry { status: "authorized".to_owned(), ..entry(&attempt, captured, 0) }]);
+        assert_eq!(checks(&house, &gateway).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn news_that_may_still_be_on_its_way_is_no_difference() {
     let (house, _, gateway, mut book) = shop().await;
     book[6].captured = 1_000;
