@@ -3,10 +3,10 @@
 use diesel_async::AsyncConnection;
 use kernel::{OrderId, PgConn};
 
-use super::support::{House, authorized, authorized_as, captured_as, failed, noon, permutations, usd};
+use super::support::{House, answer, authorized, authorized_as, captured_as, failed, noon, permutations, usd};
 use crate::{
-    Applied, AttemptState, CaptureOutcome, PaymentError, PaymentView, VoidOutcome, load_attempt, request_capture,
-    request_refund, request_void, send_capture, send_void,
+    Applied, AttemptState, CaptureMethod, CaptureOutcome, PaymentError, PaymentView, VoidOutcome, load_attempt, opened,
+    request_capture, request_refund, request_void, send_capture, send_void, start,
     testing::{Asked, Reaction, ScriptedGateway},
 };
 
@@ -162,6 +162,40 @@ async fn every_order_of_a_captures_news_ends_the_same() {
         ends.push((attempt.state, attempt.captured_minor, attempt.capturing_minor, house.count(&captures).await));
     }
     assert!(ends.iter().all(|end| *end == (AttemptState::Captured, 600, 0, 1)), "{ends:?}");
+    house.sound().await;
+}
+
+/// A hold's life: our own call's answer, the hold, the same under another webhook id, and how it ended.
+#[tokio::test]
+async fn every_order_of_a_holds_news_ends_the_same() {
+    let house = House::new().await;
+    for (last, end, captured_minor) in [
+        ("voided", AttemptState::Voided, 0),
+        ("expired", AttemptState::Expired, 0),
+        ("captured", AttemptState::Captured, 1_000),
+    ] {
+        for order in permutations(4) {
+            let mut conn = house.pool.get().await.unwrap();
+            let attempt =
+                start(&mut conn, OrderId::new(), "mock", usd(1_000), CaptureMethod::Manual, noon()).await.unwrap();
+            for &step in &order {
+                let body = match (step, last) {
+                    (0, _) => {
+                        opened(&mut conn, attempt.id, &answer(attempt.id), noon()).await.unwrap();
+                        continue;
+                    }
+                    (3, "captured") => captured_as(&attempt, usd(1_000)),
+                    (3, status) => failed(&attempt, status),
+                    _ => authorized(&attempt),
+                };
+                house.settle(house.event(&body).await).await;
+            }
+            drop(conn);
+            let now = house.attempt(attempt.id).await;
+            assert_eq!((now.state, now.captured_minor), (end, captured_minor), "{last}: {order:?}");
+            assert!(!house.sums(attempt.order_id).await.in_flight, "{last}: {order:?}");
+        }
+    }
     house.sound().await;
 }
 
