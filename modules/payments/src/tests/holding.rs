@@ -271,7 +271,13 @@ async fn a_void_by_webhook_needs_no_answer_and_a_declined_one_leaves_the_money_h
     assert_eq!(house.sums(attempt.order_id).await.authorized_minor, 1_000);
     let attempt = house.capturing(&attempt, 1_000).await;
     let mut conn = house.pool.get().await.unwrap();
-    assert_eq!(request_void(&mut conn, attempt.order_id, None, noon()).await.unwrap(), [], "its capture is under way");
+    let other = house.authorized_of(attempt.order_id, usd(300)).await;
+    let asked = request_void(&mut conn, attempt.order_id, None, noon()).await.unwrap();
+    assert_eq!(asked, [other.id], "the capture of the first is under way");
+    let gateway = ScriptedGateway::new("mock");
+    house.capture_answer(attempt.id, send_capture(&gateway, &attempt).await).await;
+    assert!(matches!(house.void_answer(attempt.id, VoidOutcome::Succeeded).await, Applied::Ignored { .. }));
+    assert_eq!(house.attempt(attempt.id).await.state, AttemptState::Captured, "what was taken is not let go");
     house.sound().await;
 }
 
