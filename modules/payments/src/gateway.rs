@@ -115,6 +115,10 @@ pub trait Gateway: Send + Sync + 'static {
     async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError>;
     /// Gives money back. Asking twice for the same refund gives it back once.
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError>;
+    /// Whether it has a book of its own to compare ours with. One that has none is not audited against it.
+    fn keeps_book(&self) -> bool {
+        true
+    }
     /// A page of the gateway's own book, from its beginning or from a cursor of the page before.
     async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError>;
 }

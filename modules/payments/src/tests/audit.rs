@@ -50,6 +50,40 @@ async fn planted_corruptions_are_found() {
     }
 }
 
+/// What the database's own CHECKs would not let happen, were they not taken away first.
+#[tokio::test]
+async fn planted_corruptions_of_held_money_are_found() {
+    let checks = "attempts_capturing_within_amount, DROP CONSTRAINT attempts_capturing_authorized, \
+                  DROP CONSTRAINT attempts_capturing_has_id, DROP CONSTRAINT attempts_voiding_authorized";
+    for (sql, expected) in [
+        ("DELETE FROM payments.transactions WHERE kind = 'authorization'", "payments.authorized_has_transaction"),
+        (
+            "UPDATE payments.attempts SET state = 'expired', capturing_minor = 5",
+            "payments.underway_only_while_authorized",
+        ),
+        ("UPDATE payments.attempts SET state = 'voided', voiding = true", "payments.underway_only_while_authorized"),
+        ("UPDATE payments.attempts SET capturing_minor = 5, voiding = true", "payments.capture_or_void"),
+        ("UPDATE payments.attempts SET capturing_minor = 1001", "payments.capturing_within_amount"),
+        ("UPDATE payments.attempts SET capturing_minor = 5, capture_id = NULL", "payments.capturing_within_amount"),
+    ] {
+        let house = House::new().await;
+        house.capturing(&house.authorized(usd(1_000)).await, 400).await;
+        house.sound().await;
+        let mut conn = house.pool.get().await.unwrap();
+        diesel_async::SimpleAsyncConnection::batch_execute(
+            &mut *conn,
+            &format!(
+                "ALTER TABLE payments.attempts DROP CONSTRAINT {checks}; \
+                 SET session_replication_role = replica; {sql}; SET session_replication_role = DEFAULT"
+            ),
+        )
+        .await
+        .unwrap();
+        let found: Vec<_> = crate::audit(&mut conn).await.unwrap().iter().map(|difference| difference.check).collect();
+        assert!(found.contains(&expected), "{sql}: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_webhook_that_just_came_is_no_difference() {
     let house = House::new().await;

@@ -3,10 +3,10 @@
 use diesel_async::AsyncConnection;
 use kernel::{OrderId, PgConn};
 
-use super::support::{House, authorized, authorized_as, captured_as, failed, noon, permutations, usd};
+use super::support::{House, answer, authorized, authorized_as, captured_as, failed, noon, permutations, usd};
 use crate::{
-    Applied, AttemptState, CaptureOutcome, PaymentError, PaymentView, VoidOutcome, load_attempt, request_capture,
-    request_refund, request_void, send_capture, send_void,
+    Applied, AttemptState, CaptureMethod, CaptureOutcome, PaymentError, PaymentView, VoidOutcome, load_attempt, opened,
+    request_capture, request_refund, request_void, send_capture, send_void, start,
     testing::{Asked, Reaction, ScriptedGateway},
 };
 
@@ -165,6 +165,40 @@ async fn every_order_of_a_captures_news_ends_the_same() {
     house.sound().await;
 }
 
+/// A hold's life: our own call's answer, the hold, the same under another webhook id, and how it ended.
+#[tokio::test]
+async fn every_order_of_a_holds_news_ends_the_same() {
+    let house = House::new().await;
+    for (last, end, captured_minor) in [
+        ("voided", AttemptState::Voided, 0),
+        ("expired", AttemptState::Expired, 0),
+        ("captured", AttemptState::Captured, 1_000),
+    ] {
+        for order in permutations(4) {
+            let mut conn = house.pool.get().await.unwrap();
+            let attempt =
+                start(&mut conn, OrderId::new(), "mock", usd(1_000), CaptureMethod::Manual, noon()).await.unwrap();
+            for &step in &order {
+                let body = match (step, last) {
+                    (0, _) => {
+                        opened(&mut conn, attempt.id, &answer(attempt.id), noon()).await.unwrap();
+                        continue;
+                    }
+                    (3, "captured") => captured_as(&attempt, usd(1_000)),
+                    (3, status) => failed(&attempt, status),
+                    _ => authorized(&attempt),
+                };
+                house.settle(house.event(&body).await).await;
+            }
+            drop(conn);
+            let now = house.attempt(attempt.id).await;
+            assert_eq!((now.state, now.captured_minor), (end, captured_minor), "{last}: {order:?}");
+            assert!(!house.sums(attempt.order_id).await.in_flight, "{last}: {order:?}");
+        }
+    }
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn another_amount_than_was_asked_for_is_recorded_as_what_it_is() {
     let house = House::new().await;
@@ -237,7 +271,13 @@ async fn a_void_by_webhook_needs_no_answer_and_a_declined_one_leaves_the_money_h
     assert_eq!(house.sums(attempt.order_id).await.authorized_minor, 1_000);
     let attempt = house.capturing(&attempt, 1_000).await;
     let mut conn = house.pool.get().await.unwrap();
-    assert_eq!(request_void(&mut conn, attempt.order_id, None, noon()).await.unwrap(), [], "its capture is under way");
+    let other = house.authorized_of(attempt.order_id, usd(300)).await;
+    let asked = request_void(&mut conn, attempt.order_id, None, noon()).await.unwrap();
+    assert_eq!(asked, [other.id], "the capture of the first is under way");
+    let gateway = ScriptedGateway::new("mock");
+    house.capture_answer(attempt.id, send_capture(&gateway, &attempt).await).await;
+    assert!(matches!(house.void_answer(attempt.id, VoidOutcome::Succeeded).await, Applied::Ignored { .. }));
+    assert_eq!(house.attempt(attempt.id).await.state, AttemptState::Captured, "what was taken is not let go");
     house.sound().await;
 }
 

@@ -5,7 +5,7 @@ use kernel::OrderId;
 use super::support::{House, noon, usd};
 use crate::{
     Applied, AttemptState, CaptureMethod, CreateCapture, CreatePayment, Gateway, GatewayError, OfflineGateway,
-    PaymentError, load_refund, record_offline, request_refund, send_refund,
+    PaymentError, audit_book, load_refund, record_offline, request_refund, send_refund,
 };
 
 #[tokio::test]
@@ -38,6 +38,7 @@ async fn money_taken_by_hand_is_captured_at_once_and_goes_back_by_hand() {
         assert_eq!(refund.reference, Some(format!("offline-{id}")));
     }
     assert_eq!(house.sums(order).await.refunded_minor, 600);
+    assert_eq!(audit_book(&mut conn, &OfflineGateway).await.unwrap(), []);
     house.sound().await;
 }
 
@@ -73,6 +74,7 @@ async fn nothing_is_opened_held_or_compared_by_hand() {
     assert!(matches!(OfflineGateway.create_payment(&payment).await, Err(GatewayError::Refused(_))));
     assert!(matches!(OfflineGateway.capture(&capture).await, Err(GatewayError::Refused(_))));
     assert!(matches!(OfflineGateway.void("p").await, Err(GatewayError::Refused(_))));
+    assert!(!OfflineGateway.keeps_book());
     let page = OfflineGateway.book_page(None).await.unwrap();
     assert_eq!((page.data.len(), page.next_cursor), (0, None));
     assert_eq!(OfflineGateway.name(), "offline");
