@@ -16,15 +16,8 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = (
-    accounts::AuthApi,
-    accounts::MeApi,
-    catalog::Api,
-    orders::Api,
-    orders::NotesApi,
-    orders::DeskApi,
-    payments::Api,
-);
+type Apis =
+    (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, orders::NotesApi, orders::DeskApi, payments::Api);
 
 fn apis(wiring: &Wiring) -> Apis {
     let pool = &wiring.api_pool;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use accounts::{Hasher, Password, Username, admin};
 use chrono::TimeDelta;
-use kernel::{EmailAddress, Role, SystemClock, Clock};
+use kernel::{Clock, EmailAddress, Role, SystemClock};
 use object_store::{ObjectStoreExt, path::Path};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -117,7 +117,10 @@ async fn an_operator_takes_orders_away_as_a_file() {
 
     let (_, confirmed) = file(&app, &olga, json!({ "what": "lines", "filter": { "status": "confirmed" } })).await;
     assert_eq!(column(&confirmed, "order_id"), [placed[0].clone()]);
-    assert_eq!((column(&confirmed, "quantity"), column(&confirmed, "total")), (vec!["2".to_owned()], vec!["25.00".to_owned()]));
+    assert_eq!(
+        (column(&confirmed, "quantity"), column(&confirmed, "total")),
+        (vec!["2".to_owned()], vec!["25.00".to_owned()])
+    );
     let (_, none) = file(&app, &olga, json!({ "what": "orders", "filter": { "tag": "nobody" } })).await;
     assert_eq!(none.len(), 1, "a header and nothing below it");
     assert_eq!(app.get(&olga, "/admin/exports").await.ok(200)["data"].as_array().unwrap().len(), 3);
@@ -175,7 +178,8 @@ async fn an_export_that_is_run_twice_is_the_same_file() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
     fill(&app, 4_500).await;
-    let asked = ask(&app, &olga, &app.key(), json!({ "what": "lines", "filter": { "business_id": SELLERS[1] } })).await.ok(202);
+    let asked =
+        ask(&app, &olga, &app.key(), json!({ "what": "lines", "filter": { "business_id": SELLERS[1] } })).await.ok(202);
     let id = text(&asked, "id");
     // What is placed behind it is not in it, whenever it is written.
     let shirt = app.variant().create().await;
@@ -215,7 +219,8 @@ async fn a_hundred_thousand_orders_are_written_in_time_and_in_little_memory() {
     super::crowd::fill_into(&mut conn, 100_000).await;
     let hash = Hasher::default().hash(&Password::parse("correct horse battery staple").unwrap()).await.unwrap();
     let (name, email) = (Username::parse("olga").unwrap(), EmailAddress::parse("olga@example.com").unwrap());
-    let olga = admin::create_user(&mut conn, &name, &email, &hash, Role::Operator, true, SystemClock.now()).await.unwrap();
+    let olga =
+        admin::create_user(&mut conn, &name, &email, &hash, Role::Operator, true, SystemClock.now()).await.unwrap();
     let bearer = format!("Bearer {}", site.keys().token_for(olga.id, olga.role).unwrap());
     let (_server, worker) = (site.serve_only().await, site.worker().await);
     let mut client = Client::new(&[site.public], 0);

@@ -4,7 +4,14 @@ use serde_json::{Value, json};
 
 use crate::support::app::{Person, TestApp};
 
-async fn write(app: &TestApp, person: &Person, order: &str, key: &str, visibility: &str, body: &str) -> crate::support::answer::Answer {
+async fn write(
+    app: &TestApp,
+    person: &Person,
+    order: &str,
+    key: &str,
+    visibility: &str,
+    body: &str,
+) -> crate::support::answer::Answer {
     app.command(person, &format!("/orders/{order}/notes"), key, json!({ "visibility": visibility, "body": body })).await
 }
 
@@ -33,7 +40,10 @@ async fn staff_and_buyers_write_to_one_another() {
     let hers = write(&app, &alice, &order, &app.key(), "customer", "Thank you!").await.ok(201);
     assert_eq!((&hers["author_kind"], hers.get("author_id")), (&json!("customer"), None));
 
-    assert_eq!(bodies(&app, &olga, &order).await, ["Looks like a reseller", "We have found\nyour parcel.", "Thank you!"]);
+    assert_eq!(
+        bodies(&app, &olga, &order).await,
+        ["Looks like a reseller", "We have found\nyour parcel.", "Thank you!"]
+    );
     assert_eq!(bodies(&app, &alice, &order).await, ["We have found\nyour parcel.", "Thank you!"]);
     write(&app, &alice, &order, &app.key(), "internal", "I am staff").await.problem(403, "forbidden");
     for stranger in [&mallory, &shop.owner] {
@@ -43,7 +53,9 @@ async fn staff_and_buyers_write_to_one_another() {
         app.get(stranger, &format!("/orders/{order}/notes")).await.problem(404, "not_found");
     }
     let path = format!("/orders/{order}/notes");
-    app.post(&olga, &path, json!({ "visibility": "internal", "body": "x" })).await.problem(400, "idempotency_key_required");
+    app.post(&olga, &path, json!({ "visibility": "internal", "body": "x" }))
+        .await
+        .problem(400, "idempotency_key_required");
 
     let page = app.get(&olga, &format!("{path}?limit=2")).await.ok(200);
     let next = page["next_cursor"].as_str().unwrap();
@@ -53,7 +65,10 @@ async fn staff_and_buyers_write_to_one_another() {
     app.run_jobs().await;
     let mails = app.outbox.take();
     assert_eq!(mails.iter().map(|mail| mail.template.as_str()).collect::<Vec<_>>(), ["order_note"]);
-    assert_eq!((&mails[0].to.to_string(), &mails[0].context["note"]), (&alice.address(), &json!("We have found\nyour parcel.")));
+    assert_eq!(
+        (&mails[0].to.to_string(), &mails[0].context["note"]),
+        (&alice.address(), &json!("We have found\nyour parcel."))
+    );
     app.finish().await;
 }
 
@@ -68,7 +83,8 @@ async fn what_was_written_stays() {
         write(&app, &olga, &order, &app.key(), "internal", &bad).await.problem(400, "invalid_request");
     }
     for sql in ["UPDATE orders.notes SET body = 'nothing'", "DELETE FROM orders.notes"] {
-        let refused = diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut app.database.connect().await).await;
+        let refused =
+            diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut app.database.connect().await).await;
         assert!(refused.unwrap_err().to_string().contains("append-only"), "{sql}");
     }
     let left: Value = app.get(&olga, &format!("/orders/{order}/notes")).await.ok(200);

@@ -157,7 +157,8 @@ impl DeskApi {
         let after: Option<AfterOnDesk> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
         let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
-        let rows = query::desk(&mut conn, &filter.into(), after, limit.saturating_add(1)).await.map_err(OrderError::from)?;
+        let rows =
+            query::desk(&mut conn, &filter.into(), after, limit.saturating_add(1)).await.map_err(OrderError::from)?;
         let (rows, next_cursor) = page(rows, limit, |row| AfterOnDesk::from(row));
         Ok(Json(OrderList { data: rows.into_iter().map(OrderSummary::from).collect(), next_cursor }))
     }

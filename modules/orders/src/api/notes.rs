@@ -74,7 +74,9 @@ impl NotesApi {
         if visibility == NoteVisibility::Internal && !caller.is_staff() {
             let mut conn = orders.pool.get().await.map_err(OrderError::from)?;
             notes::readable(&mut conn, caller, id).await?;
-            return Err(FORBIDDEN.problem("Internal notes are for staff. Write one with visibility 'customer'.").into());
+            return Err(FORBIDDEN
+                .problem("Internal notes are for staff. Write one with visibility 'customer'.")
+                .into());
         }
         let (body, replayed) = kernel::run(move || {
             let (orders, ticket, text) = (orders.clone(), ticket.clone(), text.clone());

@@ -80,7 +80,9 @@ impl From<OrderError> for Problem {
             OrderError::Catalog(catalog::CatalogError::Db(error))
             | OrderError::Payment(payments::PaymentError::Db(error)) => error.into(),
             OrderError::NotFound => NOT_FOUND.problem("There is no such order among those you may see."),
-            OrderError::NoExport => NOT_FOUND.problem("There is no such export, or its file is gone. Ask for a new one."),
+            OrderError::NoExport => {
+                NOT_FOUND.problem("There is no such export, or its file is gone. Ask for a new one.")
+            }
             OrderError::Catalog(_)
             | OrderError::Files(_)
             | OrderError::Payment(_)

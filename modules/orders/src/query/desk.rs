@@ -106,8 +106,12 @@ fn words(q: &str) -> Option<String> {
     // Whatever is no letter and no digit parts words, so nothing is left of quotes, operators and backslashes. A mark that
     // belongs to the letter before it stays.
     let parts = |letter: char| letter.is_ascii() && !letter.is_ascii_alphanumeric() || letter.is_whitespace();
-    let words: Vec<String> =
-        q.split(parts).filter(|word| word.chars().any(char::is_alphanumeric)).take(WORDS_MAX).map(str::to_lowercase).collect();
+    let words: Vec<String> = q
+        .split(parts)
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .take(WORDS_MAX)
+        .map(str::to_lowercase)
+        .collect();
     let (last, others) = words.split_last()?;
     let mut query = String::new();
     for word in others {
@@ -159,7 +163,9 @@ impl DeskFilter {
             ));
         }
         if let Some(business) = self.business_id {
-            and(format!("orders.orders.id IN (SELECT l.order_id FROM orders.lines l WHERE l.business_id = '{business}')"));
+            and(format!(
+                "orders.orders.id IN (SELECT l.order_id FROM orders.lines l WHERE l.business_id = '{business}')"
+            ));
         }
         if let Some(customer) = self.customer_id {
             and(format!("orders.orders.customer_id = '{customer}'"));
