@@ -30,27 +30,58 @@ WHERE coalesce(m.units, 0) <> coalesce(l.units, 0);
 
 -- check: audit.order_sums_equal_payments
 SELECT 'order ' || o.number,
-       format('the order says captured %s, refunded %s, and payments say captured %s, refunded %s',
-              o.captured_minor, o.refunded_minor, coalesce(p.captured, 0), coalesce(p.refunded, 0))
+       format('the order says authorised %s, capturing %s, captured %s, refunding %s, refunded %s; payments say %s, %s, %s, %s, %s',
+              o.authorized_minor, o.capturing_minor, o.captured_minor, o.refunding_minor, o.refunded_minor,
+              coalesce(p.authorized, 0), coalesce(p.capturing, 0), coalesce(p.captured, 0), coalesce(p.refunding, 0), coalesce(p.refunded, 0))
 FROM orders.orders o
 LEFT JOIN (
     -- Money in another currency than was asked for is in none of an order's sums.
-    SELECT order_id, sum(captured_minor) AS captured, sum(refunded_minor) AS refunded
-    FROM payments.attempts WHERE captured_currency = currency GROUP BY order_id
+    SELECT order_id,
+           sum(amount_minor) FILTER (WHERE state = 'authorized' AND capturing_minor = 0 AND NOT voiding) AS authorized,
+           sum(capturing_minor) AS capturing,
+           sum(captured_minor) FILTER (WHERE captured_currency = currency) AS captured,
+           sum(refunding_minor) FILTER (WHERE captured_currency = currency) AS refunding,
+           sum(refunded_minor) FILTER (WHERE captured_currency = currency) AS refunded
+    FROM payments.attempts GROUP BY order_id
 ) p ON p.order_id = o.id
-WHERE o.captured_minor <> coalesce(p.captured, 0) OR o.refunded_minor <> coalesce(p.refunded, 0);
+WHERE (o.authorized_minor, o.capturing_minor, o.captured_minor, o.refunding_minor, o.refunded_minor)
+   <> (coalesce(p.authorized, 0), coalesce(p.capturing, 0), coalesce(p.captured, 0), coalesce(p.refunding, 0), coalesce(p.refunded, 0));
 
 -- check: audit.payments_have_their_order
 SELECT 'attempt ' || a.id, 'there is no order ' || a.order_id
 FROM payments.attempts a WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = a.order_id);
 
 -- check: audit.nothing_is_kept_beyond_the_total
+-- What came back is refunded by a command of its own; until then it is kept.
 SELECT 'order ' || o.number,
-       format('%s more than its total was captured and is not on its way back', o.captured_minor - o.refunded_minor - o.total_minor - p.refunding)
+       format('%s more than its total is kept and is not on its way back, and goods for %s came back',
+              o.captured_minor - o.refunded_minor - o.refunding_minor - o.total_minor, l.returned)
 FROM orders.orders o
-JOIN (SELECT order_id, sum(refunding_minor) AS refunding FROM payments.attempts WHERE captured_currency = currency GROUP BY order_id) p ON p.order_id = o.id
-WHERE o.captured_minor - o.refunded_minor - p.refunding > o.total_minor
+JOIN (SELECT order_id, sum(unit_price_minor * returned_quantity) AS returned FROM orders.lines GROUP BY order_id) l ON l.order_id = o.id
+WHERE o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor + l.returned
   AND NOT EXISTS (SELECT FROM payments.refunds r WHERE r.order_id = o.id AND r.state = 'failed');
+
+-- check: audit.shelf_moves_equal_order_lines
+SELECT 'order ' || coalesce(m.order_id, l.order_id) || ', variant ' || coalesce(m.variant_id, l.variant_id),
+       format('its movements took %s off the shelf and brought %s back; its parcels %s, its returns %s',
+              coalesce(m.gone, 0), coalesce(m.back, 0), coalesce(l.gone, 0), coalesce(l.back, 0))
+FROM (
+    SELECT order_id, variant_id, -sum(on_hand_delta) FILTER (WHERE kind = 'ship') AS gone, sum(on_hand_delta) FILTER (WHERE kind = 'return') AS back
+    FROM catalog.stock_movements WHERE order_id IS NOT NULL AND kind IN ('ship', 'return') GROUP BY order_id, variant_id
+) m
+FULL JOIN (
+    SELECT l.order_id, l.variant_id, sum(u.gone) AS gone, sum(u.back) AS back
+    FROM orders.lines l
+    JOIN (
+        SELECT p.order_id, s.position, s.quantity AS gone, 0 AS back
+        FROM orders.shipments p JOIN orders.shipment_lines s ON s.shipment_id = p.id WHERE p.shipped_at IS NOT NULL
+        UNION ALL
+        SELECT g.order_id, r.position, 0, r.resellable_quantity
+        FROM orders.returns g JOIN orders.return_lines r ON r.return_id = g.id
+    ) u ON u.order_id = l.order_id AND u.position = l.position
+    GROUP BY l.order_id, l.variant_id
+) l ON l.order_id = m.order_id AND l.variant_id = m.variant_id
+WHERE coalesce(m.gone, 0) <> coalesce(l.gone, 0) OR coalesce(m.back, 0) <> coalesce(l.back, 0);
 
 -- check: audit.customers_exist
 SELECT 'order ' || o.number, 'there is no user ' || o.customer_id
@@ -71,6 +102,15 @@ WHERE r.state IN ('pending', 'unknown')
   AND NOT EXISTS (
       SELECT FROM jobs.jobs j
       WHERE j.kind = 'payments.send_refund' AND j.state IN ('new', 'retried', 'in_progress') AND j.args ->> 'refund_id' = r.id::text);
+
+-- check: audit.open_captures_and_voids_have_a_job
+SELECT 'attempt ' || a.id, CASE WHEN a.voiding THEN 'it is to be voided' ELSE 'it is to be captured' END || ' and no job is going to see to it'
+FROM payments.attempts a
+WHERE (a.capturing_minor > 0 OR a.voiding) AND a.state = 'authorized'
+  AND NOT EXISTS (
+      SELECT FROM jobs.jobs j
+      WHERE j.kind IN ('payments.send_capture', 'payments.send_void') AND j.state IN ('new', 'retried', 'in_progress')
+        AND j.args ->> 'attempt_id' = a.id::text);
 
 -- check: audit.open_webhooks_have_a_job
 SELECT 'event ' || i.id, 'it is not settled and no job is going to settle it'

@@ -16,8 +16,7 @@ const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis =
-    (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Api, orders::NotesApi, orders::DeskApi, payments::Api);
+type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Apis, payments::Api);
 
 fn apis(wiring: &Wiring) -> Apis {
     let pool = &wiring.api_pool;
@@ -25,9 +24,7 @@ fn apis(wiring: &Wiring) -> Apis {
         accounts::AuthApi::new(wiring.accounts(pool)),
         accounts::MeApi::new(wiring.accounts(pool)),
         catalog::api(&wiring.catalog(pool)),
-        orders::Api::new(wiring.orders(pool)),
-        orders::NotesApi::new(wiring.orders(pool)),
-        orders::DeskApi::new(wiring.orders(pool)),
+        orders::apis(&wiring.orders(pool)),
         wiring.payments_api(),
     )
 }

@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kernel::{Caller, Currency, OrderId, Queue, idempotency::Ticket, job, request};
 use orders::{
-    Address,
+    Address, Subject, Terms,
     place::{Placement, Wanted},
 };
+use payments::CaptureMethod;
 use sha2::{Digest, Sha256};
 
 use super::{Dice, OnSale, People, SeedError, Seeder, Size};
@@ -69,10 +70,10 @@ pub(super) async fn buy(seeder: &Seeder, people: &People, on_sale: &[OnSale], si
     settled(seeder).await?;
     for (id, customer, fate) in &placed {
         if matches!(fate, Fate::Refunded | Fate::Cancelled) {
-            let mut conn = seeder.orders.pool.get().await?;
             let reason = if *fate == Fate::Cancelled { "Changed my mind" } else { "It came too late" };
             let ticket = ticket(*customer, &format!("cancel-{id}"));
-            orders::cancel(&mut conn, *customer, *id, reason, Some(&ticket), seeder.orders.clock.now()).await?;
+            let cancel = orders::Cancel { reason: reason.to_owned() };
+            orders::execute(&seeder.orders, *customer, Subject::Order(*id), Some(ticket), cancel).await?;
         }
     }
     settled(seeder).await?;
@@ -173,7 +174,8 @@ async fn pay(
     button: &str,
 ) -> Result<(), SeedError> {
     let ticket = ticket(customer, &format!("pay-{order}"));
-    let answer = orders::start_payment(&seeder.orders, customer, order, seeder.gateway, &ticket).await?;
+    let terms = Terms { gateway: seeder.gateway, amount: None, capture: CaptureMethod::Automatic };
+    let answer = orders::start_payment(&seeder.orders, customer, order, &terms, &ticket).await?;
     let payment: serde_json::Value = serde_json::from_slice(answer.body.bytes()).unwrap_or_default();
     let url = payment.get("pay_url").and_then(serde_json::Value::as_str).ok_or(SeedError::NoForm("no address"))?;
     let page = client.get(url).send().await?.error_for_status()?.text().await?;

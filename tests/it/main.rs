@@ -13,4 +13,5 @@ mod house;
 mod journeys;
 mod mail;
 mod orders;
+mod payments;
 mod support;

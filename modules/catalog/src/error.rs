@@ -120,6 +120,14 @@ pub enum CatalogError {
     /// More units than we can count.
     #[error("a variant has at most {0} units")]
     StockTooLarge(i32),
+    /// Units that are to be promised or sent are not there.
+    #[error("variant {variant_id} has {available} available")]
+    NotEnough {
+        /// The variant.
+        variant_id: VariantId,
+        /// How many there are.
+        available: i64,
+    },
     /// A movement that cannot be: the caller's book and ours disagree.
     #[error("{quantity} units of variant {variant_id} cannot be moved")]
     ImpossibleQuantity {

@@ -12,7 +12,7 @@ mod once;
 mod receive;
 
 pub use count::{Count, SeenCount, count, count_once};
-pub use face::{Offer, append, lock_offers, release, reserve_again};
+pub use face::{Offer, OrderMove, append, lock_offers, move_for_order};
 pub use levels::{MovementKey, Movements, StockLevels, get_levels, list_movements};
 pub use movement::{Balance, Movement, MovementKind};
 pub use once::Answered;

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Gateway, auth, book,
+    capture::{NewCapture, capture},
     create::{NewPayment, create},
     decide,
     error::GatewayError,
-    payment::{Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundStatus},
+    payment::{Capture, CaptureId, CaptureMethod, Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundStatus},
     problem::TOO_LARGE,
     refund::{NewRefund, refund},
     store,
@@ -38,6 +39,15 @@ struct PaymentRequest {
     description: String,
     webhook_url: String,
     return_url: Option<String>,
+    #[serde(default)]
+    capture_method: CaptureMethod,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaptureRequest {
+    amount: i64,
+    reference: String,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +68,7 @@ struct BookQuery {
 struct PaymentAnswer {
     id: PaymentId,
     status: PaymentStatus,
+    capture_method: CaptureMethod,
     amount: i64,
     currency: &'static str,
     reference: String,
@@ -72,6 +83,7 @@ impl PaymentAnswer {
         Self {
             id: payment.id,
             status: payment.status_at(gateway.clock.now()),
+            capture_method: payment.capture_method,
             amount: payment.amount_minor,
             currency: payment.currency.code(),
             captured: payment.captured_minor,
@@ -79,6 +91,27 @@ impl PaymentAnswer {
             pay_url: gateway.pay_url(&payment.token),
             expires_at: payment.expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
             reference: payment.reference,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CaptureAnswer {
+    id: CaptureId,
+    payment_id: PaymentId,
+    amount: i64,
+    currency: &'static str,
+    reference: String,
+}
+
+impl From<Capture> for CaptureAnswer {
+    fn from(capture: Capture) -> Self {
+        Self {
+            id: capture.id,
+            payment_id: capture.payment_id,
+            amount: capture.amount_minor,
+            currency: capture.currency.code(),
+            reference: capture.reference,
         }
     }
 }
@@ -165,6 +198,7 @@ pub(crate) async fn create_payment(gateway: Data<&Gateway>, request: &Request, b
         reference: text::<128>("reference", asked.reference)?,
         description: text::<200>("description", asked.description)?,
         webhook_url: web_address("webhook_url", asked.webhook_url)?,
+        capture_method: asked.capture_method,
         return_url: asked.return_url.map(|url| web_address("return_url", url)).transpose()?,
     };
     let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
@@ -194,7 +228,7 @@ pub(crate) async fn get_payment(
     Ok(json(StatusCode::OK, PaymentAnswer::new(&gateway, payment)))
 }
 
-/// Takes a pending payment back.
+/// Takes a pending or an authorised payment back.
 #[handler]
 pub(crate) async fn void_payment(
     gateway: Data<&Gateway>,
@@ -211,6 +245,34 @@ pub(crate) async fn void_payment(
     .await
     .map_err(Problem::from)?;
     Ok(json(StatusCode::OK, PaymentAnswer::new(&gateway, payment)))
+}
+
+/// Takes what an authorised payment holds, or a part of it; the rest is let go.
+#[handler]
+pub(crate) async fn create_capture(
+    gateway: Data<&Gateway>,
+    request: &Request,
+    path: Path<String>,
+    body: Body,
+) -> poem::Result<Response> {
+    auth::check(request, &gateway.api_key)?;
+    let payment_id = id(&path.0)?;
+    let idempotency_key = key(request)?;
+    let asked: CaptureRequest = read(body).await?;
+    let new = NewCapture {
+        payment_id,
+        idempotency_key,
+        amount_minor: amount(asked.amount)?,
+        reference: text::<128>("reference", asked.reference)?,
+    };
+    let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
+    let capture = kernel::run(move || {
+        let (pool, new) = (pool.clone(), new.clone());
+        async move { capture(&mut *pool.get().await?, &new, at).await }
+    })
+    .await
+    .map_err(Problem::from)?;
+    Ok(json(StatusCode::CREATED, CaptureAnswer::from(capture)))
 }
 
 /// Gives money back.

@@ -6,7 +6,7 @@ use kernel::{Money, PgConn};
 
 use crate::{
     error::GatewayError,
-    payment::{Chaos, PAYMENT_LIFETIME, Payment, PaymentId, PaymentStatus, random_token},
+    payment::{CaptureMethod, Chaos, PAYMENT_LIFETIME, Payment, PaymentId, PaymentStatus, random_token},
     store,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct NewPayment {
     pub idempotency_key: String,
     pub amount: Money,
+    pub capture_method: CaptureMethod,
     pub reference: String,
     pub description: String,
     pub webhook_url: String,
@@ -25,6 +26,7 @@ impl NewPayment {
     /// Whether this is the request that opened `payment`.
     fn opened(&self, payment: &Payment) -> bool {
         self.amount == payment.amount()
+            && self.capture_method == payment.capture_method
             && self.reference == payment.reference
             && self.description == payment.description
             && self.webhook_url == payment.webhook_url
@@ -45,11 +47,13 @@ pub(crate) async fn create(conn: &mut PgConn, new: &NewPayment, at: DateTime<Utc
             description: new.description.clone(),
             webhook_url: new.webhook_url.clone(),
             return_url: new.return_url.clone(),
+            capture_method: new.capture_method,
             status: PaymentStatus::Pending,
             captured_minor: 0,
             refunded_minor: 0,
             chaos: Chaos::None,
             created_at: at,
+            authorized_at: None,
             expires_at: at + PAYMENT_LIFETIME,
             updated_at: at,
         };

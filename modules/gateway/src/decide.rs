@@ -1,4 +1,5 @@
-//! Ending a payment: paid, declined, taken back, or too late. Once: the row is locked, and an end stays an end.
+//! What becomes of a payment: paid, held, declined, taken back, or too late. Once: the row is locked, and an end stays an
+//! end. Money that is held is no end; `capture` takes it.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
@@ -6,12 +7,12 @@ use kernel::PgConn;
 
 use crate::{
     error::GatewayError,
-    payment::{Decision, Payment, PaymentId, PaymentStatus},
+    payment::{AUTHORIZATION_LIFETIME, Decision, Payment, PaymentId, PaymentStatus},
     report, store,
 };
 
-/// Ends the payment as `decision` says, unless it has ended before; answers it as it is afterwards. A customer's decision
-/// after the payment's time finds it expired.
+/// Moves the payment as `decision` says, unless it has ended before; answers it as it is afterwards. What is decided after
+/// the payment's time finds it expired.
 pub(crate) async fn decide(
     conn: &mut PgConn,
     id: PaymentId,
@@ -20,31 +21,34 @@ pub(crate) async fn decide(
 ) -> Result<Payment, GatewayError> {
     conn.transaction(async |conn| {
         let mut payment = store::lock_payment(conn, id).await?.ok_or(GatewayError::UnknownPayment)?;
-        if payment.status != PaymentStatus::Pending {
-            return Ok(payment);
-        }
         let decision = match payment.status_at(at) {
             PaymentStatus::Expired => Decision::Expire,
             // Asked to expire what still has time: somebody's clock was ahead of ours.
             _ if decision == Decision::Expire => return Ok(payment),
             _ => decision,
         };
-        let (status, kind) = decision.ends_in();
+        let was = payment.status;
+        let Some((status, kind)) = decision.moves(was, payment.capture_method) else { return Ok(payment) };
         payment.status = status;
         payment.updated_at = at;
-        if decision == Decision::Approve {
-            payment.captured_minor = payment.amount_minor;
+        match status {
+            PaymentStatus::Captured => payment.captured_minor = payment.amount_minor,
+            PaymentStatus::Authorized => {
+                payment.authorized_at = Some(at);
+                payment.expires_at = at + AUTHORIZATION_LIFETIME;
+            }
+            _ => {}
         }
-        store::end_payment(conn, &payment).await?;
+        store::move_payment(conn, &payment, was).await?;
         store::record(conn, id, None, kind, payment.amount_minor, at).await?;
-        report::payment_ended(conn, &payment, at).await?;
-        tracing::info!(payment.id = %id, payment.status = status.as_str(), "payment ended");
+        report::payment_moved(conn, &payment, at).await?;
+        tracing::info!(payment.id = %id, payment.status = status.as_str(), "payment moved");
         Ok(payment)
     })
     .await
 }
 
-/// Takes a pending payment back on the merchant's behalf.
+/// Takes a pending or an authorised payment back on the merchant's behalf.
 pub(crate) async fn void(conn: &mut PgConn, id: PaymentId, at: DateTime<Utc>) -> Result<Payment, GatewayError> {
     let payment = decide(conn, id, Decision::Void, at).await?;
     match payment.status {

@@ -16,6 +16,17 @@ pub(crate) enum GatewayError {
     /// No such payment.
     #[error("there is no such payment")]
     UnknownPayment,
+    /// The payment does not hold money.
+    #[error("the payment is {}", .0.as_str())]
+    NotAuthorized(PaymentStatus),
+    /// More is to be taken than the payment holds.
+    #[error("{asked_minor} is more than the {authorized_minor} that the payment holds")]
+    CaptureExceedsAuthorized {
+        /// What was asked for.
+        asked_minor: i64,
+        /// What is held.
+        authorized_minor: i64,
+    },
     /// The payment is over.
     #[error("the payment is {}", .0.as_str())]
     NotPending(PaymentStatus),

@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 mod book;
+mod capture;
 mod create;
 mod decide;
 mod error;
@@ -26,7 +27,7 @@ mod store;
 mod tests;
 
 pub use jobs::{DeliverWebhook, ExpirePayments, register};
-pub use payment::{Chaos, PAYMENT_LIFETIME};
+pub use payment::{AUTHORIZATION_LIFETIME, Chaos, PAYMENT_LIFETIME};
 pub use problem::problems;
 pub use routes::routes;
 pub use settings::Gateway;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use kernel::Problem;
+use kernel::{Money, Problem};
 use minijinja::{Environment, Value, context};
 use poem::{
     Body, FromRequest, Request, RequestBody, Response, handler,
@@ -18,7 +18,7 @@ use crate::{
     Gateway,
     decide::decide,
     error::GatewayError,
-    payment::{Decision, Payment, PaymentStatus, random_token},
+    payment::{CaptureMethod, Decision, Payment, PaymentStatus, random_token},
     store,
 };
 
@@ -80,20 +80,45 @@ fn unknown_page() -> Response {
     )
 }
 
-fn pay_page(gateway: &Gateway, payment: &Payment, now: DateTime<Utc>) -> Response {
+const RESERVED: &str = "The amount is reserved, not taken. The shop takes it, or a part of it, when it sends your order; what it \
+     has not taken after seven days is released.";
+
+/// What the page says: its tone, its title, and a sentence.
+fn words(payment: &Payment, now: DateTime<Utc>) -> (&'static str, &'static str, String) {
+    let is_manual = payment.capture_method == CaptureMethod::Manual;
     let (tone, title, text) = match payment.status_at(now) {
+        PaymentStatus::Pending if is_manual => ("pending", "Authorise your payment", RESERVED),
         PaymentStatus::Pending => ("pending", "Confirm your payment", ""),
+        PaymentStatus::Authorized => ("good", "Payment authorised", RESERVED),
+        PaymentStatus::Captured if payment.captured_minor < payment.amount_minor => {
+            let taken = Money::new(payment.captured_minor, payment.currency);
+            let text = format!("{taken} was taken. The rest of the amount below was only reserved, and is released.");
+            return ("good", "Payment successful", text);
+        }
         PaymentStatus::Captured => {
             ("good", "Payment successful", "Thank you. The shop has been told; you can close this page.")
         }
         PaymentStatus::Failed => ("bad", "Payment declined", "Nothing was charged. You can start again from the shop."),
+        PaymentStatus::Voided if payment.authorized_at.is_some() => {
+            ("bad", "Payment cancelled", "The shop released the amount. Nothing was charged.")
+        }
         PaymentStatus::Voided => ("bad", "Payment cancelled", "The shop took this payment back. Nothing was charged."),
+        PaymentStatus::Expired if payment.authorized_at.is_some() => (
+            "bad",
+            "Authorisation expired",
+            "The shop did not take the amount in time. It is released, and nothing was charged.",
+        ),
         PaymentStatus::Expired => (
             "bad",
             "Payment expired",
             "This page was open too long. Nothing was charged. You can start again from the shop.",
         ),
     };
+    (tone, title, text.to_owned())
+}
+
+fn pay_page(gateway: &Gateway, payment: &Payment, now: DateTime<Utc>) -> Response {
+    let (tone, title, text) = words(payment, now);
     let return_origin = payment
         .return_url
         .as_deref()
@@ -101,6 +126,7 @@ fn pay_page(gateway: &Gateway, payment: &Payment, now: DateTime<Utc>) -> Respons
         .map(|url| url.origin().ascii_serialization());
     let values = context! {
         tone, title, text,
+        approve => if payment.capture_method == CaptureMethod::Manual { "Authorise" } else { "Approve" },
         merchant => &gateway.merchant,
         amount => payment.amount().to_string(),
         description => &payment.description,

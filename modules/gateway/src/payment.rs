@@ -16,12 +16,19 @@ kernel::typed_id!(
     RefundId
 );
 kernel::typed_id!(
+    /// A capture.
+    CaptureId
+);
+kernel::typed_id!(
     /// A report to the merchant.
     DeliveryId
 );
 
 /// How long a customer may take to pay.
 pub const PAYMENT_LIFETIME: TimeDelta = TimeDelta::minutes(30);
+
+/// How long a merchant may take to capture what a customer approved.
+pub const AUTHORIZATION_LIFETIME: TimeDelta = TimeDelta::days(7);
 
 macro_rules! text_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
@@ -59,6 +66,8 @@ text_enum! {
     pub(crate) enum PaymentStatus {
         /// The customer has not decided.
         Pending => "pending",
+        /// The customer approved; the amount is held for the merchant.
+        Authorized => "authorized",
         /// The money is in.
         Captured => "captured",
         /// The customer declined.
@@ -67,6 +76,18 @@ text_enum! {
         Voided => "voided",
         /// The customer took too long.
         Expired => "expired",
+    }
+}
+
+text_enum! {
+    /// What the customer's approval does.
+    #[derive(Default, serde::Deserialize)]
+    pub(crate) enum CaptureMethod {
+        /// It takes the money.
+        #[default]
+        Automatic => "automatic",
+        /// It holds the money, until the merchant captures it.
+        Manual => "manual",
     }
 }
 
@@ -88,7 +109,7 @@ text_enum! {
     }
 }
 
-/// What ends a payment.
+/// What becomes of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// The customer pays.
@@ -102,13 +123,23 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// The payment's status afterwards, and the kind of its transaction.
-    pub(crate) const fn ends_in(self) -> (PaymentStatus, &'static str) {
-        match self {
-            Self::Approve => (PaymentStatus::Captured, "capture"),
-            Self::Decline => (PaymentStatus::Failed, "decline"),
-            Self::Void => (PaymentStatus::Voided, "void"),
-            Self::Expire => (PaymentStatus::Expired, "expiry"),
+    /// The status of a payment afterwards, and the kind of its transaction; `None` when it changes nothing: an end stays an
+    /// end, and a customer decides once.
+    pub(crate) const fn moves(
+        self,
+        from: PaymentStatus,
+        method: CaptureMethod,
+    ) -> Option<(PaymentStatus, &'static str)> {
+        use PaymentStatus::{Authorized, Captured, Expired, Failed, Pending, Voided};
+        match (from, self) {
+            (Pending, Self::Approve) => Some(match method {
+                CaptureMethod::Automatic => (Captured, "capture"),
+                CaptureMethod::Manual => (Authorized, "authorization"),
+            }),
+            (Pending, Self::Decline) => Some((Failed, "decline")),
+            (Pending | Authorized, Self::Void) => Some((Voided, "void")),
+            (Pending | Authorized, Self::Expire) => Some((Expired, "expiry")),
+            (Authorized, Self::Approve | Self::Decline) | (Captured | Failed | Voided | Expired, _) => None,
         }
     }
 }
@@ -127,11 +158,15 @@ pub(crate) struct Payment {
     pub description: String,
     pub webhook_url: String,
     pub return_url: Option<String>,
+    pub capture_method: CaptureMethod,
     pub status: PaymentStatus,
     pub captured_minor: i64,
     pub refunded_minor: i64,
     pub chaos: Chaos,
     pub created_at: DateTime<Utc>,
+    /// When the customer approved that the amount is held.
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// Until when the customer, or then the merchant, may act.
     pub expires_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -149,10 +184,23 @@ impl Payment {
     /// The status as a customer sees it at `now`: time may be over before anybody has written so.
     pub(crate) fn status_at(&self, now: DateTime<Utc>) -> PaymentStatus {
         match self.status {
-            PaymentStatus::Pending if now >= self.expires_at => PaymentStatus::Expired,
+            PaymentStatus::Pending | PaymentStatus::Authorized if now >= self.expires_at => PaymentStatus::Expired,
             status => status,
         }
     }
+}
+
+/// A capture in the book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Capture {
+    pub id: CaptureId,
+    pub payment_id: PaymentId,
+    pub idempotency_key: String,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    /// The merchant's name for it.
+    pub reference: String,
+    pub created_at: DateTime<Utc>,
 }
 
 /// A refund in the book.
@@ -173,4 +221,31 @@ pub(crate) struct Refund {
 /// 32 random bytes as text: nobody guesses them.
 pub(crate) fn random_token() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CaptureMethod::*, Decision::*, PaymentStatus::*};
+
+    #[test]
+    fn every_status_answers_every_decision_as_the_table_says() {
+        let decisions = [Approve, Decline, Void, Expire];
+        let (voided, expired) = (Some((Voided, "void")), Some((Expired, "expiry")));
+        let declined = Some((Failed, "decline"));
+        for (method, approved) in [(Automatic, (Captured, "capture")), (Manual, (Authorized, "authorization"))] {
+            let table = [
+                (Pending, [Some(approved), declined, voided, expired]),
+                (Authorized, [None, None, voided, expired]),
+                (Captured, [None; 4]),
+                (Failed, [None; 4]),
+                (Voided, [None; 4]),
+                (Expired, [None; 4]),
+            ];
+            for (status, row) in table {
+                for (decision, expected) in decisions.into_iter().zip(row) {
+                    assert_eq!(decision.moves(status, method), expected, "{status:?} {decision:?} {method:?}");
+                }
+            }
+        }
+    }
 }

@@ -33,9 +33,10 @@ struct ReportData<'a> {
     refund_reference: Option<&'a str>,
 }
 
-/// Reports what a payment came to. Joins the caller's transaction.
-pub(crate) async fn payment_ended(conn: &mut PgConn, payment: &Payment, at: DateTime<Utc>) -> QueryResult<()> {
+/// Reports where a payment has come to. Joins the caller's transaction.
+pub(crate) async fn payment_moved(conn: &mut PgConn, payment: &Payment, at: DateTime<Utc>) -> QueryResult<()> {
     let (kind, amount) = match payment.status {
+        PaymentStatus::Authorized => ("payment.authorized", payment.amount_minor),
         PaymentStatus::Captured => ("payment.captured", payment.captured_minor),
         _ => ("payment.failed", payment.amount_minor),
     };

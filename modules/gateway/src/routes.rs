@@ -12,6 +12,7 @@ pub fn routes(gateway: Gateway) -> impl Endpoint<Output = Response> + 'static {
         .at("/health", get(api::health))
         .at("/api/payments", post(api::create_payment))
         .at("/api/payments/:id", get(api::get_payment))
+        .at("/api/payments/:id/captures", post(api::create_capture))
         .at("/api/payments/:id/refunds", post(api::create_refund))
         .at("/api/payments/:id/void", post(api::void_payment))
         .at("/api/book", get(api::get_book))

@@ -2,6 +2,17 @@
 
 pub mod gateway {
     diesel::table! {
+        gateway.captures (id) {
+            id -> Uuid,
+            payment_id -> Uuid,
+            idempotency_key -> Text,
+            amount_minor -> Int8,
+            reference -> Text,
+            created_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
         gateway.deliveries (id) {
             id -> Uuid,
             message_id -> Text,
@@ -34,6 +45,8 @@ pub mod gateway {
             created_at -> Timestamptz,
             expires_at -> Timestamptz,
             updated_at -> Timestamptz,
+            capture_method -> Text,
+            authorized_at -> Nullable<Timestamptz>,
         }
     }
 
@@ -61,10 +74,11 @@ pub mod gateway {
         }
     }
 
+    diesel::joinable!(captures -> payments (payment_id));
     diesel::joinable!(deliveries -> payments (payment_id));
     diesel::joinable!(refunds -> payments (payment_id));
     diesel::joinable!(transactions -> payments (payment_id));
     diesel::joinable!(transactions -> refunds (refund_id));
 
-    diesel::allow_tables_to_appear_in_same_query!(deliveries, payments, refunds, transactions,);
+    diesel::allow_tables_to_appear_in_same_query!(captures, deliveries, payments, refunds, transactions,);
 }

@@ -9,9 +9,16 @@ use diesel_async::RunQueryDsl;
 use kernel::{Currency, PgConn};
 
 use crate::{
-    payment::{Chaos, DeliveryId, Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundStatus},
-    schema::gateway::{deliveries, payments, refunds, transactions},
+    payment::{
+        Capture, CaptureId, CaptureMethod, Chaos, DeliveryId, Payment, PaymentId, PaymentStatus, Refund, RefundId,
+        RefundStatus,
+    },
+    schema::gateway::{captures, deliveries, payments, refunds, transactions},
 };
+
+fn currency(code: &str) -> QueryResult<Currency> {
+    Currency::parse(code).map_err(|error| QueryError::DeserializationError(Box::new(error)))
+}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = payments, check_for_backend(diesel::pg::Pg))]
@@ -32,22 +39,20 @@ struct PaymentRow {
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    capture_method: CaptureMethod,
+    authorized_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<PaymentRow> for Payment {
     type Error = QueryError;
 
     fn try_from(row: PaymentRow) -> QueryResult<Self> {
-        let currency = match Currency::parse(&row.currency) {
-            Ok(currency) => currency,
-            Err(error) => return Err(QueryError::DeserializationError(Box::new(error))),
-        };
         Ok(Self {
             id: row.id,
             idempotency_key: row.idempotency_key,
             token: row.token,
             amount_minor: row.amount_minor,
-            currency,
+            currency: currency(&row.currency)?,
             reference: row.reference,
             description: row.description,
             webhook_url: row.webhook_url,
@@ -59,6 +64,8 @@ impl TryFrom<PaymentRow> for Payment {
             created_at: row.created_at,
             expires_at: row.expires_at,
             updated_at: row.updated_at,
+            capture_method: row.capture_method,
+            authorized_at: row.authorized_at,
         })
     }
 }
@@ -80,6 +87,7 @@ pub(crate) async fn insert_payment(conn: &mut PgConn, new: &Payment) -> QueryRes
             payments::description.eq(&new.description),
             payments::webhook_url.eq(&new.webhook_url),
             payments::return_url.eq(new.return_url.as_deref()),
+            payments::capture_method.eq(new.capture_method),
             payments::status.eq(new.status),
             payments::chaos.eq(new.chaos),
             payments::created_at.eq(new.created_at),
@@ -113,13 +121,15 @@ pub(crate) async fn lock_payment(conn: &mut PgConn, id: PaymentId) -> QueryResul
     payment(found.first(conn).await.optional()?)
 }
 
-/// Ends a pending payment.
-pub(crate) async fn end_payment(conn: &mut PgConn, ended: &Payment) -> QueryResult<()> {
-    let changed = diesel::update(payments::table.find(ended.id).filter(payments::status.eq(PaymentStatus::Pending)))
+/// Moves a payment on from where it `was`.
+pub(crate) async fn move_payment(conn: &mut PgConn, moved: &Payment, was: PaymentStatus) -> QueryResult<()> {
+    let changed = diesel::update(payments::table.find(moved.id).filter(payments::status.eq(was)))
         .set((
-            payments::status.eq(ended.status),
-            payments::captured_minor.eq(ended.captured_minor),
-            payments::updated_at.eq(ended.updated_at),
+            payments::status.eq(moved.status),
+            payments::captured_minor.eq(moved.captured_minor),
+            payments::authorized_at.eq(moved.authorized_at),
+            payments::expires_at.eq(moved.expires_at),
+            payments::updated_at.eq(moved.updated_at),
         ))
         .execute(conn)
         .await?;
@@ -140,10 +150,10 @@ pub(crate) async fn add_refunded(
     if changed == 1 { Ok(()) } else { Err(QueryError::NotFound) }
 }
 
-/// The pending payments whose time is over.
+/// The pending and the authorised payments whose time is over.
 pub(crate) async fn overdue(conn: &mut PgConn, now: DateTime<Utc>, limit: i64) -> QueryResult<Vec<PaymentId>> {
     payments::table
-        .filter(payments::status.eq(PaymentStatus::Pending))
+        .filter(payments::status.eq_any([PaymentStatus::Pending, PaymentStatus::Authorized]))
         .filter(payments::expires_at.le(now))
         .order(payments::expires_at)
         .limit(limit)
@@ -195,6 +205,55 @@ pub(crate) async fn record(
         .execute(conn)
         .await
         .map(drop)
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = captures, check_for_backend(diesel::pg::Pg))]
+struct CaptureRow {
+    id: CaptureId,
+    payment_id: PaymentId,
+    idempotency_key: String,
+    amount_minor: i64,
+    reference: String,
+    created_at: DateTime<Utc>,
+}
+
+/// Writes a new capture into the book; `false` when its idempotency key is there already.
+pub(crate) async fn insert_capture(conn: &mut PgConn, new: &Capture) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(captures::table)
+        .values((
+            captures::id.eq(new.id),
+            captures::payment_id.eq(new.payment_id),
+            captures::idempotency_key.eq(&new.idempotency_key),
+            captures::amount_minor.eq(new.amount_minor),
+            captures::reference.eq(&new.reference),
+            captures::created_at.eq(new.created_at),
+        ))
+        .on_conflict(captures::idempotency_key)
+        .do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(inserted == 1)
+}
+
+pub(crate) async fn find_capture_by_key(conn: &mut PgConn, key: &str) -> QueryResult<Option<Capture>> {
+    let found: Option<(CaptureRow, String)> = captures::table
+        .inner_join(payments::table)
+        .filter(captures::idempotency_key.eq(key))
+        .select((CaptureRow::as_select(), payments::currency))
+        .first(conn)
+        .await
+        .optional()?;
+    let Some((row, code)) = found else { return Ok(None) };
+    Ok(Some(Capture {
+        id: row.id,
+        payment_id: row.payment_id,
+        idempotency_key: row.idempotency_key,
+        amount_minor: row.amount_minor,
+        currency: currency(&code)?,
+        reference: row.reference,
+        created_at: row.created_at,
+    }))
 }
 
 #[derive(Queryable, Selectable)]

@@ -1,11 +1,23 @@
 //! The routes of orders.
 
+mod commands;
+mod commands_dto;
 pub mod desk;
 pub mod desk_dto;
 mod desk_problem;
 pub mod dto;
+mod effects_dto;
 pub mod notes;
+pub mod parcels_dto;
 pub mod problem;
+mod returns;
+mod run;
+pub mod seller_dto;
+mod shipments;
+
+pub use commands::CommandsApi;
+pub use returns::ReturnsApi;
+pub use shipments::ShipmentsApi;
 
 use std::collections::BTreeMap;
 
@@ -23,25 +35,45 @@ use serde::Serialize;
 
 use self::{
     dto::{
-        CancelOrder, OrderEventList, OrderEventView, OrderList, OrderPaymentList, OrderSummary, OrderView, PlaceOrder,
+        OrderEventList, OrderEventView, OrderList, OrderPaymentList, OrderSummary, OrderView, PlaceOrder,
         SellerOrderList, SellerOrderView, StartPayment,
     },
     problem::{OrderCommandProblem, OrderReadProblem},
+    seller_dto::SellerOrder,
 };
 use crate::{
     Orders,
-    cancel::cancel,
+    command::{Answer, Subject},
     error::OrderError,
-    pay::start_payment,
-    place::{Answer, Placement, sum_duplicates},
+    pay::{Terms, start_payment},
+    place::{Placement, sum_duplicates},
     query::{self, AfterEvent, AfterOnDesk, AfterOrder},
     status::OrderStatus,
 };
+
+/// Everything that orders answer.
+pub type Apis = (Api, CommandsApi, ShipmentsApi, ReturnsApi, notes::NotesApi, desk::DeskApi);
+
+/// The routes over these orders.
+pub fn apis(orders: &Orders) -> Apis {
+    (
+        Api::new(orders.clone()),
+        CommandsApi::new(orders.clone()),
+        ShipmentsApi::new(orders.clone()),
+        ReturnsApi::new(orders.clone()),
+        notes::NotesApi::new(orders.clone()),
+        desk::DeskApi::new(orders.clone()),
+    )
+}
 
 #[derive(Tags)]
 enum Tag {
     /// Placing orders, paying for them, calling them off, and what happened to them
     Orders,
+    /// Parcels: packed, sent, arrived, lost
+    Fulfilment,
+    /// Goods that come back
+    Returns,
 }
 
 /// The answer of a placing.
@@ -61,19 +93,6 @@ enum PlaceOrderResponse {
     /// A dry run: the order as it would have been placed; nothing was changed
     #[oai(status = 200)]
     WouldPlace(JsonBytes<OrderView>),
-}
-
-/// The answer of a cancellation.
-#[derive(ApiResponse)]
-enum CancelOrderResponse {
-    /// The order, called off (or, in a dry run, as it would be)
-    #[oai(status = 200)]
-    Cancelled(
-        JsonBytes<OrderView>,
-        /// `true` when this is what an earlier request with the same key was answered
-        #[oai(header = "Idempotency-Replayed")]
-        Option<String>,
-    ),
 }
 
 /// The answer of a begun payment.
@@ -181,13 +200,9 @@ impl Api {
         /// The order
         id: Path<OrderId>,
     ) -> Result<Json<OrderView>, OrderReadProblem> {
-        let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
-        let order = query::find(&mut conn, id.0)
-            .await
-            .map_err(OrderError::from)?
-            .filter(|order| customer.0.is_staff() || order.customer_id == customer.0.user_id)
-            .ok_or(OrderError::NotFound)?;
-        Ok(Json(OrderView::from(&order)))
+        let (order, viewer) = query::look(&self.orders, customer.0, Subject::Order(id.0)).await?;
+        viewer.must_own()?;
+        Ok(Json(OrderView::of(&order, &viewer, self.orders.clock.now())))
     }
 
     /// List what happened to an order
@@ -218,36 +233,6 @@ impl Api {
         }))
     }
 
-    /// Cancel an order
-    ///
-    /// Your own, or anybody's for staff, until something ships. Its stock goes back at once, its money through the gateway.
-    #[oai(path = "/orders/:id/cancel", method = "post", operation_id = "cancelOrder")]
-    async fn cancel_order(
-        &self,
-        customer: Customer,
-        /// The order
-        id: Path<OrderId>,
-        /// What makes this request this request; required unless it is a dry run
-        #[oai(name = "Idempotency-Key")]
-        key: Header<Option<IdempotencyKey>>,
-        /// Say what would happen; change nothing
-        dry_run: Query<Option<bool>>,
-        body: Json<CancelOrder>,
-    ) -> Result<CancelOrderResponse, OrderCommandProblem> {
-        let (caller, id, orders) = (customer.0, id.0, self.orders.clone());
-        let ticket = ticket(caller, key.0.as_ref(), dry_run.0.unwrap_or(false), &format!("cancelOrder {id}"), &body.0)?;
-        let reason = body.0.reason.into_string();
-        let answer = kernel::run(move || {
-            let (orders, ticket, reason) = (orders.clone(), ticket.clone(), reason.clone());
-            async move {
-                let mut conn = orders.pool.get().await?;
-                cancel(&mut conn, caller, id, &reason, ticket.as_ref(), orders.clock.now()).await
-            }
-        })
-        .await?;
-        Ok(CancelOrderResponse::Cancelled(answer.body, replay(answer.replayed)))
-    }
-
     /// Pay for an order
     ///
     /// Begins a payment of what is still owed and answers the page to pay on. While that page is open, the same payment is
@@ -266,9 +251,12 @@ impl Api {
         let (caller, id, orders) = (customer.0, id.0, self.orders.clone());
         let ticket = ticket(caller, key.0.as_ref(), false, &format!("startPayment {id}"), &body.0)?;
         let Some(ticket) = ticket else { return Err(idempotency::missing().into()) };
-        let gateway = body.0.gateway.name();
-        let answer =
-            kernel::detached(async move { start_payment(&orders, caller, id, gateway, &ticket).await }).await?;
+        let terms = Terms {
+            gateway: body.0.gateway.name(),
+            amount: body.0.amount,
+            capture: body.0.capture.unwrap_or_default(),
+        };
+        let answer = kernel::detached(async move { start_payment(&orders, caller, id, &terms, &ticket).await }).await?;
         Ok(StartPaymentResponse::Started(answer.body, replay(answer.replayed)))
     }
 
@@ -320,6 +308,26 @@ impl Api {
             .map_err(OrderError::from)?;
         let (shares, next_cursor) = page(shares, limit, |share| AfterOnDesk::from(&share.order));
         Ok(Json(SellerOrderList { data: shares.into_iter().map(SellerOrderView::from).collect(), next_cursor }))
+    }
+
+    /// Get a seller's share of an order
+    ///
+    /// Of a business you belong to: its own lines, parcels and returns, and no others.
+    #[oai(path = "/businesses/:business_id/orders/:id", method = "get", operation_id = "getBusinessOrder")]
+    async fn get_business_order(
+        &self,
+        seller: Seller,
+        /// The business
+        business_id: Path<BusinessId>,
+        /// The order
+        id: Path<OrderId>,
+    ) -> Result<Json<SellerOrder>, OrderReadProblem> {
+        let (order, viewer) = query::look(&self.orders, seller.0, Subject::Order(id.0)).await?;
+        let has_lines = order.lines.iter().any(|line| line.business_id == business_id.0);
+        if !has_lines || !(viewer.is_staff() || viewer.sells(business_id.0)) {
+            return Err(OrderError::NotFound.into());
+        }
+        Ok(Json(SellerOrder::of(&order, &viewer, business_id.0)))
     }
 }
 

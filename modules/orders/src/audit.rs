@@ -42,9 +42,9 @@ const CHECKS: &[(&str, &str)] = &[
          FROM orders.orders o
          CROSS JOIN LATERAL (SELECT o.captured_minor - o.refunded_minor AS net) n
          CROSS JOIN LATERAL (SELECT CASE
-             WHEN o.captured_minor = 0 AND o.authorized_minor = 0 AND o.payment_status = 'voided' THEN 'voided'
-             WHEN o.captured_minor = 0 AND o.authorized_minor = 0 THEN 'unpaid'
-             WHEN o.captured_minor = 0 AND o.authorized_minor < o.total_minor THEN 'partially_authorized'
+             WHEN o.captured_minor = 0 AND o.authorized_minor + o.capturing_minor = 0 AND o.payment_status = 'voided' THEN 'voided'
+             WHEN o.captured_minor = 0 AND o.authorized_minor + o.capturing_minor = 0 THEN 'unpaid'
+             WHEN o.captured_minor = 0 AND o.authorized_minor + o.capturing_minor < o.total_minor THEN 'partially_authorized'
              WHEN o.captured_minor = 0 THEN 'authorized'
              WHEN n.net = 0 THEN 'refunded'
              WHEN n.net > o.total_minor THEN 'overpaid'
@@ -55,12 +55,94 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "orders.fulfillment_status_follows_lines",
-        "SELECT 'order ' || o.number AS subject, 'fulfillment_status ' || o.fulfillment_status || ', shipped ' || l.shipped || ' of ' || l.active AS detail
+        "SELECT 'order ' || o.number AS subject,
+                'fulfillment_status ' || o.fulfillment_status || ', shipped ' || l.shipped || ' and delivered ' || l.delivered || ' of ' || l.active AS detail
          FROM orders.orders o
-         JOIN (SELECT order_id, sum(quantity - cancelled_quantity) AS active, sum(shipped_quantity) AS shipped
+         JOIN (SELECT order_id, sum(quantity - cancelled_quantity) AS active, sum(shipped_quantity) AS shipped,
+                      sum(delivered_quantity) AS delivered
                FROM orders.lines GROUP BY order_id) l ON l.order_id = o.id
-         WHERE (o.fulfillment_status = 'unfulfilled') <> (l.shipped = 0)
-            OR (o.fulfillment_status = 'partially_fulfilled') <> (l.shipped > 0 AND l.shipped < l.active)",
+         WHERE o.fulfillment_status <> CASE WHEN l.shipped = 0 THEN 'unfulfilled' WHEN l.shipped < l.active THEN 'partially_fulfilled'
+                                            WHEN l.delivered < l.active THEN 'fulfilled' ELSE 'delivered' END",
+    ),
+    (
+        "orders.return_status_follows_lines",
+        "SELECT 'order ' || o.number AS subject,
+                'return_status ' || o.return_status || ', returned ' || l.returned || ' of ' || l.shipped || ', announced ' || l.returning AS detail
+         FROM orders.orders o
+         JOIN (SELECT order_id, sum(shipped_quantity) AS shipped, sum(returned_quantity) AS returned,
+                      sum(returning_quantity) AS returning
+               FROM orders.lines GROUP BY order_id) l ON l.order_id = o.id
+         WHERE o.return_status <> CASE WHEN l.returned = 0 AND l.returning = 0 THEN 'none' WHEN l.returned = 0 THEN 'requested'
+                                       WHEN l.returned < l.shipped THEN 'partially_returned' ELSE 'returned' END",
+    ),
+    (
+        "orders.lines_equal_shipments",
+        "SELECT 'line ' || coalesce(l.order_id, s.order_id) || '/' || coalesce(l.position, s.position) AS subject,
+                format('the line says packed %s, shipped %s, delivered %s; its parcels say %s, %s, %s', l.packed_quantity,
+                       l.shipped_quantity, l.delivered_quantity, s.packed, s.shipped, s.delivered) AS detail
+         FROM orders.lines l
+         FULL JOIN (SELECT p.order_id, u.position, sum(u.quantity) FILTER (WHERE p.state = 'packed') AS packed,
+                           sum(u.quantity) FILTER (WHERE p.state IN ('shipped', 'delivered')) AS shipped,
+                           sum(u.quantity) FILTER (WHERE p.state = 'delivered') AS delivered
+                    FROM orders.shipments p JOIN orders.shipment_lines u ON u.shipment_id = p.id
+                    GROUP BY p.order_id, u.position) s ON s.order_id = l.order_id AND s.position = l.position
+         WHERE (coalesce(l.packed_quantity, -1), l.shipped_quantity, l.delivered_quantity)
+               IS DISTINCT FROM (coalesce(s.packed, 0), coalesce(s.shipped, 0), coalesce(s.delivered, 0))",
+    ),
+    (
+        "orders.lines_equal_returns",
+        "SELECT 'line ' || coalesce(l.order_id, r.order_id) || '/' || coalesce(l.position, r.position) AS subject,
+                format('the line says announced %s, returned %s; its returns say %s, %s', l.returning_quantity,
+                       l.returned_quantity, r.returning, r.returned) AS detail
+         FROM orders.lines l
+         FULL JOIN (SELECT g.order_id, u.position,
+                           sum(u.quantity - u.resellable_quantity - u.damaged_quantity)
+                               FILTER (WHERE g.state IN ('requested', 'approved', 'received')) AS returning,
+                           sum(u.resellable_quantity + u.damaged_quantity) AS returned
+                    FROM orders.returns g JOIN orders.return_lines u ON u.return_id = g.id
+                    GROUP BY g.order_id, u.position) r ON r.order_id = l.order_id AND r.position = l.position
+         WHERE (coalesce(l.returning_quantity, -1), l.returned_quantity)
+               IS DISTINCT FROM (coalesce(r.returning, 0), coalesce(r.returned, 0))",
+    ),
+    (
+        "orders.parcels_and_returns_are_one_sellers",
+        "SELECT 'parcel or return ' || x.id AS subject, 'line ' || x.position || ' of it is not of business ' || x.business_id AS detail
+         FROM (SELECT p.id, p.order_id, p.business_id, u.position FROM orders.shipments p JOIN orders.shipment_lines u ON u.shipment_id = p.id
+               UNION ALL
+               SELECT g.id, g.order_id, g.business_id, u.position FROM orders.returns g JOIN orders.return_lines u ON u.return_id = g.id) x
+         LEFT JOIN orders.lines l ON l.order_id = x.order_id AND l.position = x.position
+         WHERE l.business_id IS DISTINCT FROM x.business_id",
+    ),
+    (
+        "orders.events_add_up",
+        "SELECT 'order ' || o.number AS subject,
+                format('stored %s, its history adds up to %s', stored.sums, told.sums) AS detail
+         FROM orders.orders o
+         JOIN (SELECT order_id, sum(cancelled_quantity) AS cancelled, sum(packed_quantity) AS packed, sum(shipped_quantity) AS shipped,
+                      sum(delivered_quantity) AS delivered, sum(returning_quantity) AS returning, sum(returned_quantity) AS returned,
+                      sum(refunded_quantity) AS refunded
+               FROM orders.lines GROUP BY order_id) l ON l.order_id = o.id
+         JOIN (SELECT e.order_id,
+                      sum((e.data #>> '{effects,money,total}')::bigint) AS total, sum((e.data #>> '{effects,money,authorized}')::bigint) AS authorized,
+                      sum((e.data #>> '{effects,money,capturing}')::bigint) AS capturing, sum((e.data #>> '{effects,money,captured}')::bigint) AS captured,
+                      sum((e.data #>> '{effects,money,refunding}')::bigint) AS refunding, sum((e.data #>> '{effects,money,refunded}')::bigint) AS refunded,
+                      sum(x.cancelled) AS lines_cancelled, sum(x.packed) AS lines_packed, sum(x.shipped) AS lines_shipped,
+                      sum(x.delivered) AS lines_delivered, sum(x.returning) AS lines_returning, sum(x.returned) AS lines_returned,
+                      sum(x.refunded) AS lines_refunded
+               FROM orders.events e
+               LEFT JOIN LATERAL (
+                   SELECT sum((line ->> 'cancelled')::int) AS cancelled, sum((line ->> 'packed')::int) AS packed, sum((line ->> 'shipped')::int) AS shipped,
+                          sum((line ->> 'delivered')::int) AS delivered, sum((line ->> 'returning')::int) AS returning,
+                          sum((line ->> 'returned')::int) AS returned, sum((line ->> 'refunded')::int) AS refunded
+                   FROM jsonb_array_elements(e.data #> '{effects,lines}') AS line) x ON true
+               WHERE e.data ? 'effects' GROUP BY e.order_id) t ON t.order_id = o.id
+         CROSS JOIN LATERAL (SELECT ARRAY[o.total_minor - o.original_total_minor, o.authorized_minor, o.capturing_minor, o.captured_minor,
+             o.refunding_minor, o.refunded_minor, l.cancelled, l.packed, l.shipped, l.delivered, l.returning, l.returned, l.refunded]::numeric[] AS sums) stored
+         CROSS JOIN LATERAL (SELECT ARRAY[coalesce(t.total, 0), coalesce(t.authorized, 0), coalesce(t.capturing, 0), coalesce(t.captured, 0),
+             coalesce(t.refunding, 0), coalesce(t.refunded, 0), coalesce(t.lines_cancelled, 0), coalesce(t.lines_packed, 0),
+             coalesce(t.lines_shipped, 0), coalesce(t.lines_delivered, 0), coalesce(t.lines_returning, 0), coalesce(t.lines_returned, 0),
+             coalesce(t.lines_refunded, 0)]::numeric[] AS sums) told
+         WHERE stored.sums <> told.sums",
     ),
     (
         "orders.closed_orders_hold_nothing",
@@ -72,7 +154,10 @@ const CHECKS: &[(&str, &str)] = &[
         "orders.confirmed_orders_are_covered",
         "SELECT 'order ' || o.number AS subject, 'it is confirmed since ' || o.confirmed_at || ' and was never paid' AS detail
          FROM orders.orders o
-         WHERE o.status = 'confirmed' AND o.original_total_minor > 0 AND o.captured_minor + o.authorized_minor = 0",
+         WHERE o.status = 'confirmed' AND o.original_total_minor > 0 AND o.offline_method IS NULL
+           AND o.captured_minor + o.authorized_minor + o.capturing_minor = 0
+           -- What was held may have been given up, or have run out.
+           AND NOT EXISTS (SELECT FROM orders.events e WHERE e.order_id = o.id AND e.kind IN ('payment_voided', 'void_requested', 'payment_failed'))",
     ),
     (
         "orders.pending_orders_expire_and_confirmed_ones_do_not",

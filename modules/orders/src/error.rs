@@ -1,8 +1,13 @@
 //! What can go wrong with an order.
 
-use kernel::{DbError, db::MaybeLostRace};
+use kernel::{DbError, Money, db::MaybeLostRace};
 
-use crate::{place::decide::Refusal, status::InvalidTransition};
+use crate::{
+    place::decide::Refusal,
+    returns::InvalidReturnMove,
+    shipment::InvalidShipmentMove,
+    status::{InvalidTransition, OrderStatus},
+};
 
 /// Why it could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,94 @@ pub enum OrderError {
     /// Something was sent already, so it cannot be called off as a whole.
     #[error("something has been shipped")]
     Shipped,
+    /// The parcel cannot do that from where it stands.
+    #[error(transparent)]
+    Shipment(#[from] InvalidShipmentMove),
+    /// The return cannot do that from where it stands.
+    #[error(transparent)]
+    Return(#[from] InvalidReturnMove),
+    /// The caller knows of it and may not do it.
+    #[error("forbidden: {0}")]
+    Forbidden(&'static str),
+    /// The order has no line at this position.
+    #[error("no line at position {0}")]
+    NoSuchLine(i16),
+    /// The parcel or return has no line at this position.
+    #[error("nothing of line {0} in it")]
+    NotInIt(i16),
+    /// Fewer units are there for this than were asked for.
+    #[error("line {position}: {asked} asked for, {left} left")]
+    TooFewUnits {
+        /// The line.
+        position: i16,
+        /// How many were asked for.
+        asked: i32,
+        /// How many there are.
+        left: i32,
+    },
+    /// A parcel or a return is one seller's.
+    #[error("lines of several sellers")]
+    SeveralSellers,
+    /// Only a confirmed order is worked on.
+    #[error("the order is {0}")]
+    NotConfirmed(OrderStatus),
+    /// The order is on hold.
+    #[error("the order is on hold: {0}")]
+    OnHold(String),
+    /// The order is not on hold.
+    #[error("the order is not on hold")]
+    NotOnHold,
+    /// The order is not paid for any more.
+    #[error("the order is not covered by money that is there or held")]
+    NotCovered,
+    /// Everything is packed or called off.
+    #[error("nothing to pack")]
+    NothingToPack,
+    /// Nothing can be called off line by line.
+    #[error("nothing to call off")]
+    NothingToCancel,
+    /// Nothing has arrived that could come back.
+    #[error("nothing to return")]
+    NothingToReturn,
+    /// Something has not been sent yet.
+    #[error("something has not been sent")]
+    NotAllSent,
+    /// More is to go back than is there.
+    #[error("{asked} to be refunded, {left} left")]
+    RefundTooLarge {
+        /// How much was asked for.
+        asked: Money,
+        /// How much there is.
+        left: Money,
+    },
+    /// More is to be taken than is held or owed.
+    #[error("{asked} to be taken, {left} possible")]
+    CaptureTooLarge {
+        /// How much was asked for.
+        asked: Money,
+        /// How much is possible.
+        left: Money,
+    },
+    /// More is to be paid than is owed.
+    #[error("{asked} to be paid, {left} owed")]
+    PaymentTooLarge {
+        /// How much was asked for.
+        asked: Money,
+        /// How much is owed.
+        left: Money,
+    },
+    /// The wish for a refund contradicts itself.
+    #[error("bad refund: {0}")]
+    BadRefund(&'static str),
+    /// Nothing is held.
+    #[error("nothing is held")]
+    NothingHeld,
+    /// Nothing can be given back.
+    #[error("nothing can be given back")]
+    NothingToRefund,
+    /// An amount of money is in another currency than the order.
+    #[error("the order is in {0}")]
+    OtherCurrency(String),
     /// The order owes nothing.
     #[error("nothing is due")]
     NothingDue,
@@ -66,7 +159,7 @@ pub enum OrderError {
     Inconsistent(String),
     /// Not a failure: the transaction of a dry run ends here.
     #[error("dry run")]
-    DryRun(Box<crate::order::Order>),
+    DryRun(Vec<u8>),
 }
 
 impl From<diesel::result::Error> for OrderError {

@@ -33,6 +33,50 @@ words! {
         Refunded = "refunded",
         /// The gateway would not give money back
         RefundFailed = "refund_failed",
+        /// The gateway holds the money for us
+        PaymentAuthorized = "payment_authorized",
+        /// What is held is to be taken
+        CaptureRequested = "capture_requested",
+        /// The gateway would not take what it held
+        CaptureFailed = "capture_failed",
+        /// What is held is to be given up
+        VoidRequested = "void_requested",
+        /// What was held is given up
+        PaymentVoided = "payment_voided",
+        /// The gateway would not give up what it holds
+        VoidFailed = "void_failed",
+        /// Staff took money by hand
+        PaymentRecorded = "payment_recorded",
+        /// Units were called off
+        LinesCancelled = "lines_cancelled",
+        /// Staff hold the order back
+        Held = "held",
+        /// The order is worked on again
+        Released = "released",
+        /// Everything arrived and nothing is owed
+        Completed = "completed",
+        /// A parcel was packed
+        ShipmentPacked = "shipment_packed",
+        /// A parcel left
+        ShipmentShipped = "shipment_shipped",
+        /// A parcel arrived
+        ShipmentDelivered = "shipment_delivered",
+        /// A parcel was unpacked again
+        ShipmentCancelled = "shipment_cancelled",
+        /// A parcel was given up
+        ShipmentLost = "shipment_lost",
+        /// Goods are to come back
+        ReturnRequested = "return_requested",
+        /// The goods may be sent back
+        ReturnApproved = "return_approved",
+        /// The goods are to be kept
+        ReturnRejected = "return_rejected",
+        /// Goods are back
+        ReturnReceived = "return_received",
+        /// Nothing more is expected back
+        ReturnClosed = "return_closed",
+        /// The buyer keeps the goods after all
+        ReturnCancelled = "return_cancelled",
     }
 }
 

@@ -1,6 +1,5 @@
 //! Orders that are not paid in time give their stock back.
 
-use catalog::stock;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
 use kernel::{OrderId, PgConn, db::retrying};
@@ -10,12 +9,12 @@ use uuid::Uuid;
 
 use crate::{
     Orders,
-    cancel::refund_excess,
+    change::Change,
     error::OrderError,
     event::{Actor, EventKind},
-    jobs::{OrderMail, SendOrderMail},
+    jobs::OrderMail,
     status::{OrderEvent, OrderStatus},
-    store::{self, Change},
+    store,
 };
 
 /// How many due orders are read at once.
@@ -64,25 +63,23 @@ async fn expire(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bo
         if !is_due || is_paying(conn, id, now).await? {
             return Ok(false);
         }
-        let mut change = Change::of(order, now);
-        change.order.apply(OrderEvent::Expire, now)?;
-        let released = change.order.close(now);
-        change.record(EventKind::Expired, Actor::SYSTEM, json!({ "expires_at": change.order.expires_at }));
-        // A part may have been paid.
-        refund_excess(conn, &mut change, "order expired", now).await?;
-        stock::release(conn, id, &released, None, now).await?;
-        store::save(conn, &mut change).await?;
-        kernel::enqueue(conn, &SendOrderMail { order_id: id, mail: OrderMail::Expired }).await?;
+        let mut change = Change::of(order, Actor::SYSTEM, now);
+        change.apply(OrderEvent::Expire)?;
+        change.record(EventKind::Expired, json!({ "expires_at": change.order.expires_at }));
+        // A part may have been paid, or be held.
+        change.close("order expired");
+        change.mail(OrderMail::Expired, None);
+        store::carry_out(conn, &mut change).await?;
         Ok(true)
     })
     .await
 }
 
-/// Whether money may be on its way: authorised, or asked for a moment ago without an answer. An open pay page does not
-/// count; money that comes through it later is late money.
+/// Whether money may be on its way: asked for a moment ago without an answer, or being taken of what is held. An open pay
+/// page does not count; money that comes through it later is late money.
 async fn is_paying(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bool, OrderError> {
     Ok(payments::list(conn, id).await?.iter().any(|attempt| match attempt.state {
-        AttemptState::Authorized => true,
+        AttemptState::Authorized => attempt.capturing_minor > 0,
         AttemptState::Created | AttemptState::Unknown => attempt.updated_at > now - IN_FLIGHT,
         _ => false,
     }))

@@ -3,6 +3,7 @@
 use kernel::{Job, OrderId, Outcome, Queue, job::Registry, mail::Mail, mail::MailError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{Orders, error::OrderError, expire, query, settle, status::words};
 
@@ -19,6 +20,22 @@ words! {
         Expired = "expired",
         /// Money went back
         Refunded = "refunded",
+        /// Units were called off
+        LinesCancelled = "lines_cancelled",
+        /// A parcel left
+        Shipped = "shipped",
+        /// A parcel arrived
+        Delivered = "delivered",
+        /// A parcel was lost, and what happens now
+        Lost = "lost",
+        /// We know that goods are to come back
+        ReturnRequested = "return_requested",
+        /// The goods may be sent back
+        ReturnApproved = "return_approved",
+        /// The goods are to be kept
+        ReturnRejected = "return_rejected",
+        /// Goods are back
+        ReturnReceived = "return_received",
     }
 }
 
@@ -30,6 +47,14 @@ impl OrderMail {
             Self::Cancelled => "order_cancelled",
             Self::Expired => "order_expired",
             Self::Refunded => "order_refunded",
+            Self::LinesCancelled => "order_lines_cancelled",
+            Self::Shipped => "order_shipped",
+            Self::Delivered => "order_delivered",
+            Self::Lost => "order_parcel_lost",
+            Self::ReturnRequested => "return_requested",
+            Self::ReturnApproved => "return_approved",
+            Self::ReturnRejected => "return_rejected",
+            Self::ReturnReceived => "return_received",
         }
     }
 }
@@ -41,6 +66,9 @@ pub struct SendOrderMail {
     pub order_id: OrderId,
     /// What about.
     pub mail: OrderMail,
+    /// Which parcel or return, where there may be several; otherwise the event that it is about.
+    #[serde(default)]
+    pub about: Option<Uuid>,
 }
 
 impl Job for SendOrderMail {
@@ -70,6 +98,7 @@ impl Job for PruneKeys {
 pub fn register(registry: Registry, orders: &Orders) -> Registry {
     let (mailer, settler, refunder, expirer, pruner) =
         (orders.clone(), orders.clone(), orders.clone(), orders.clone(), orders.clone());
+    let (capturer, voider) = (orders.clone(), orders.clone());
     let registry = crate::notes::register(crate::export::register(registry, orders), orders);
     registry
         .on(move |job: SendOrderMail, _context| {
@@ -83,6 +112,14 @@ pub fn register(registry: Registry, orders: &Orders) -> Registry {
         .on(move |job: payments::jobs::SendRefund, context| {
             let orders = refunder.clone();
             async move { outcome(settle::send_refund(&orders, job.refund_id, &context).await) }
+        })
+        .on(move |job: payments::jobs::SendCapture, context| {
+            let orders = capturer.clone();
+            async move { outcome(settle::send_capture(&orders, job.attempt_id, &context).await) }
+        })
+        .on(move |job: payments::jobs::SendVoid, context| {
+            let orders = voider.clone();
+            async move { outcome(settle::send_void(&orders, job.attempt_id, &context).await) }
         })
         .on(move |_job: ExpireDue, _context| {
             let orders = expirer.clone();
@@ -139,6 +176,29 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
         .iter()
         .map(|line| json!({ "name": line.name, "sku": line.sku, "quantity": line.quantity, "total": amount(line.total_minor) }))
         .collect();
+    let shipment = order.shipments.iter().find(|one| Some(one.id.as_uuid()) == job.about);
+    let goods = order.returns.iter().find(|one| Some(one.id.as_uuid()) == job.about);
+    let named = |position, quantity| {
+        let line = order.line(position).ok()?;
+        Some(
+            json!({ "name": line.name, "sku": line.sku, "quantity": quantity, "total": amount(line.value_minor(quantity)) }),
+        )
+    };
+    let about = match (shipment, goods) {
+        (Some(parcel), _) => json!({
+            "carrier": parcel.carrier, "tracking_number": parcel.tracking_number, "tracking_url": parcel.tracking_url,
+            "reason": parcel.reason,
+            "lines": parcel.lines.iter().filter_map(|one| named(one.position, one.quantity)).collect::<Vec<_>>(),
+        }),
+        (None, Some(goods)) => json!({
+            "reason": goods.reason, "decision": goods.decision,
+            "lines": goods.lines.iter().filter_map(|one| named(one.position, one.quantity)).collect::<Vec<_>>(),
+        }),
+        (None, None) => json!({}),
+    };
+    let cancelled: i32 = order.lines.iter().map(|line| line.cancelled_quantity).sum();
+    let came_back: i32 = order.lines.iter().map(|line| line.returned_quantity).sum();
+    let subject = job.about.unwrap_or(order.id.as_uuid());
     Ok(Some(Mail {
         to: buyer.email,
         template: job.mail.template().to_owned(),
@@ -146,14 +206,20 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
             "username": buyer.username,
             "number": order.number,
             "total": amount(order.original_total_minor),
+            "new_total": amount(order.total_minor),
             "refund": amount(order.sums.refunded),
+            "offline_method": order.offline_method,
             "lines": lines,
+            "about": about,
             "link": format!("{}/v1/orders/{}", orders.public_url, order.id),
         }),
         key: match job.mail {
-            // Several refunds are several mails; everything else happens to an order once.
+            // Several refunds are several mails, and so are several cancellations and receipts; everything else happens to
+            // an order, a parcel or a return once.
             OrderMail::Refunded => format!("order-refunded-{}-{}", order.id, order.sums.refunded),
-            mail => format!("order-{}-{}", mail.as_str(), order.id),
+            OrderMail::LinesCancelled => format!("order-lines-cancelled-{}-{cancelled}", order.id),
+            OrderMail::ReturnReceived => format!("order-return-received-{subject}-{came_back}"),
+            mail => format!("order-{}-{subject}", mail.as_str()),
         },
     }))
 }

@@ -8,40 +8,58 @@ mod address;
 pub mod api;
 mod audit;
 mod cancel;
+mod cancel_lines;
+mod change;
+mod command;
+mod complete;
 mod error;
 mod event;
 mod expire;
 mod export;
+pub mod fulfil;
+mod guidance;
+mod hold;
 pub mod jobs;
 mod notes;
 mod number;
 mod once;
 mod order;
 mod pay;
+pub mod paying;
 pub mod place;
 #[doc(hidden)]
 pub mod query;
+pub mod returning;
+mod returns;
 #[rustfmt::skip]
 mod schema;
 mod settle;
+mod shipment;
 mod status;
 mod store;
 mod tags;
+mod viewer;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use address::{Address, OrderAddress};
-pub use api::{Api, desk::DeskApi, notes::NotesApi, problem::problems};
+pub use api::{Apis, apis, problem::problems};
 pub use audit::audit;
-pub use cancel::cancel;
+pub use cancel::Cancel;
+pub use cancel_lines::{CancelLines, CancelSellerLines};
+pub use command::{Answer, Command, Subject, execute};
+pub use complete::Complete;
 pub use error::OrderError;
 pub use event::{Actor, ActorKind, EventKind};
 pub use expire::expire_due;
 pub use export::{ExportId, Files, RunExport, SweepExports};
+pub use hold::{Hold, Release};
 pub use jobs::register;
 pub use order::{Adjustment, Line, Order};
-pub use pay::start_payment;
-pub use status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus};
+pub use pay::{Terms, start_payment};
+pub use returns::{ReturnId, ReturnState};
+pub use shipment::{ShipmentId, ShipmentState, Units};
+pub use status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus};
 
 /// When unpaid orders expire.
 #[derive(Debug, Clone, Copy)]

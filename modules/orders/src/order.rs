@@ -5,9 +5,12 @@ use kernel::{BusinessId, OrderId, ProductId, UserId, VariantId};
 
 use crate::{
     address::Address,
+    error::OrderError,
+    returns::Return,
+    shipment::Shipment,
     status::{
-        FulfillmentStatus, InvalidTransition, OrderEvent, OrderStatus, PaymentStatus, ReturnStatus, Sums,
-        payment_status,
+        FulfillmentStatus, InvalidTransition, OfflineMethod, OrderEvent, OrderStatus, PaymentStatus, ReturnStatus,
+        Sums, payment_status,
     },
 };
 
@@ -30,6 +33,8 @@ pub struct Order {
     pub return_status: ReturnStatus,
     /// Held back by staff, and why.
     pub hold_reason: Option<String>,
+    /// How it is paid when no gateway is part of it.
+    pub offline_method: Option<OfflineMethod>,
     /// The currency of everything in it.
     pub currency: String,
     /// Active lines + charges − credits.
@@ -58,6 +63,10 @@ pub struct Order {
     pub lines: Vec<Line>,
     /// Its charges and credits, oldest first.
     pub adjustments: Vec<Adjustment>,
+    /// Its parcels, oldest first.
+    pub shipments: Vec<Shipment>,
+    /// What its buyer sends back, oldest first.
+    pub returns: Vec<Return>,
 }
 
 /// A line of an order.
@@ -79,10 +88,18 @@ pub struct Line {
     pub quantity: i32,
     /// How many of them were called off.
     pub cancelled_quantity: i32,
+    /// How many of them are in parcels that have not left yet.
+    pub packed_quantity: i32,
     /// How many of them were sent.
     pub shipped_quantity: i32,
+    /// How many of those arrived.
+    pub delivered_quantity: i32,
+    /// How many of those are in returns that are still open.
+    pub returning_quantity: i32,
     /// How many of those came back.
     pub returned_quantity: i32,
+    /// Of how many that were not cancelled the price was given back, line by line.
+    pub refunded_quantity: i32,
     /// Price of one before discount.
     pub list_price_minor: i64,
     /// Price of one, as sold.
@@ -97,6 +114,21 @@ impl Line {
         self.quantity - self.cancelled_quantity - self.returned_quantity
     }
 
+    /// What can still be packed or called off.
+    pub const fn open_quantity(&self) -> i32 {
+        self.quantity - self.cancelled_quantity - self.packed_quantity - self.shipped_quantity
+    }
+
+    /// What can still be sent back.
+    pub const fn returnable_quantity(&self) -> i32 {
+        self.delivered_quantity - self.returned_quantity - self.returning_quantity
+    }
+
+    /// What can still be refunded line by line.
+    pub const fn refundable_quantity(&self) -> i32 {
+        self.quantity - self.cancelled_quantity - self.refunded_quantity
+    }
+
     /// What is still promised on the shelf, in an order that holds stock.
     pub const fn reserved_quantity(&self) -> i32 {
         self.quantity - self.cancelled_quantity - self.shipped_quantity
@@ -104,7 +136,12 @@ impl Line {
 
     /// The value of the active units.
     pub fn active_minor(&self) -> i64 {
-        self.unit_price_minor.saturating_mul(i64::from(self.active_quantity()))
+        self.value_minor(self.active_quantity())
+    }
+
+    /// What so many of its units cost.
+    pub fn value_minor(&self, quantity: i32) -> i64 {
+        self.unit_price_minor.saturating_mul(i64::from(quantity))
     }
 }
 
@@ -145,6 +182,32 @@ impl Order {
         self.total_minor - (self.sums.captured - self.sums.refunded)
     }
 
+    /// What is kept beyond the total and is not on its way back already; zero when nothing is.
+    pub fn excess(&self) -> i64 {
+        (self.sums.kept() - self.computed_total()).max(0)
+    }
+
+    /// Whether the money that is there, or held for us, is enough.
+    pub fn is_covered(&self) -> bool {
+        self.sums.kept() + self.sums.held() >= self.computed_total()
+    }
+
+    /// The line at a position.
+    ///
+    /// # Errors
+    /// [`OrderError::NoSuchLine`].
+    pub fn line(&self, position: i16) -> Result<&Line, OrderError> {
+        self.lines.iter().find(|line| line.position == position).ok_or(OrderError::NoSuchLine(position))
+    }
+
+    /// The line at a position, to be changed.
+    ///
+    /// # Errors
+    /// [`OrderError::NoSuchLine`].
+    pub fn line_mut(&mut self, position: i16) -> Result<&mut Line, OrderError> {
+        self.lines.iter_mut().find(|line| line.position == position).ok_or(OrderError::NoSuchLine(position))
+    }
+
     /// Moves the commanded status.
     ///
     /// # Errors
@@ -167,7 +230,9 @@ impl Order {
     fn cancel_unshipped(&mut self) -> Vec<(VariantId, i32)> {
         let released = self.reserved();
         for line in &mut self.lines {
+            line.packed_quantity = 0;
             line.cancelled_quantity = line.quantity - line.shipped_quantity;
+            line.refunded_quantity = line.refunded_quantity.min(line.shipped_quantity);
         }
         released
     }
@@ -221,22 +286,34 @@ impl Order {
     pub fn recompute(&mut self) {
         self.total_minor = self.computed_total();
         self.payment_status = payment_status(self.sums, self.total_minor);
-        let (mut active, mut shipped, mut returned) = (0_i64, 0_i64, 0_i64);
-        for line in &self.lines {
-            active += i64::from(line.quantity - line.cancelled_quantity);
-            shipped += i64::from(line.shipped_quantity);
-            returned += i64::from(line.returned_quantity);
-        }
-        self.fulfillment_status = match shipped {
-            0 => FulfillmentStatus::Unfulfilled,
-            shipped if shipped < active => FulfillmentStatus::PartiallyFulfilled,
-            _ => FulfillmentStatus::Fulfilled,
-        };
-        self.return_status = match returned {
-            0 => ReturnStatus::None,
-            returned if returned < shipped => ReturnStatus::PartiallyReturned,
-            _ => ReturnStatus::Returned,
-        };
+        self.fulfillment_status = fulfillment_status(&self.lines);
+        self.return_status = return_status(&self.lines);
+    }
+}
+
+fn units(lines: &[Line], count: impl Fn(&Line) -> i32) -> i64 {
+    lines.iter().map(|line| i64::from(count(line))).sum()
+}
+
+/// What has been sent, as a function of the lines: over the units that were not called off.
+fn fulfillment_status(lines: &[Line]) -> FulfillmentStatus {
+    let active = units(lines, |line| line.quantity - line.cancelled_quantity);
+    match (units(lines, |line| line.shipped_quantity), units(lines, |line| line.delivered_quantity)) {
+        (0, _) => FulfillmentStatus::Unfulfilled,
+        (shipped, _) if shipped < active => FulfillmentStatus::PartiallyFulfilled,
+        (_, delivered) if delivered < active => FulfillmentStatus::Fulfilled,
+        _ => FulfillmentStatus::Delivered,
+    }
+}
+
+/// What has come back, as a function of the lines.
+fn return_status(lines: &[Line]) -> ReturnStatus {
+    let shipped = units(lines, |line| line.shipped_quantity);
+    match (units(lines, |line| line.returned_quantity), units(lines, |line| line.returning_quantity)) {
+        (0, 0) => ReturnStatus::None,
+        (0, _) => ReturnStatus::Requested,
+        (returned, _) if returned < shipped => ReturnStatus::PartiallyReturned,
+        _ => ReturnStatus::Returned,
     }
 }
 
@@ -254,8 +331,12 @@ mod tests {
             name: "A thing".to_owned(),
             quantity,
             cancelled_quantity: 0,
+            packed_quantity: 0,
             shipped_quantity: 0,
+            delivered_quantity: 0,
+            returning_quantity: 0,
             returned_quantity: 0,
+            refunded_quantity: 0,
             list_price_minor: unit_price_minor,
             unit_price_minor,
             total_minor: unit_price_minor * i64::from(quantity),
@@ -269,6 +350,7 @@ mod tests {
             fulfillment_status: FulfillmentStatus::Unfulfilled,
             return_status: ReturnStatus::None,
             hold_reason: None,
+            offline_method: None,
             currency: "USD".to_owned(),
             total_minor: 0,
             original_total_minor: 0,
@@ -289,6 +371,8 @@ mod tests {
                 amount_minor: 300,
                 created_at: DateTime::UNIX_EPOCH,
             }],
+            shipments: vec![],
+            returns: vec![],
         }
     }
 

@@ -4,35 +4,56 @@
 //! first, so a repeat after a crash finds the same attempt, asks the gateway under the same key, and ends where the first
 //! would have ended.
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use kernel::{
-    Caller, OrderId, PgConn,
+    Caller, Money, OrderId, PgConn,
     db::retrying,
     idempotency::{self, Claim, JsonBytes, StoredAnswer, Ticket},
 };
-use payments::{Attempt, GatewayError, Opened, PaymentView};
+use payments::{Attempt, CaptureMethod, GatewayError, Opened, PaymentView};
 use serde_json::json;
 
 use crate::{
-    Orders,
-    api::dto::money,
-    error::OrderError,
-    event::EventKind,
-    status::OrderStatus,
-    store::{self, Change},
+    Orders, api::dto::money, change::Change, command::Answer, error::OrderError, event::EventKind, order::Order,
+    paying::minor, status::OrderStatus, store,
 };
 
-/// How a begun payment is answered.
+/// How an order is to be paid.
 #[derive(Debug, Clone)]
-pub struct PaymentAnswer {
-    /// The payment, with the page to pay on.
-    pub body: JsonBytes<PaymentView>,
-    /// Whether this is what an earlier request was answered.
-    pub replayed: bool,
+pub struct Terms {
+    /// Through which gateway.
+    pub gateway: &'static str,
+    /// How much of what is owed; all of it when nothing is said.
+    pub amount: Option<Money>,
+    /// Whether the money is taken at once, or held until something ships.
+    pub capture: CaptureMethod,
+}
+
+/// Whether the order takes a payment.
+///
+/// # Errors
+/// [`OrderError::NotPayable`], [`OrderError::NothingDue`].
+pub fn may_pay(order: &Order, now: DateTime<Utc>) -> Result<(), OrderError> {
+    let is_late = order.expires_at.is_some_and(|at| at <= now);
+    match order.status {
+        _ if order.hold_reason.is_some() => Err(OrderError::NotPayable("it is on hold")),
+        OrderStatus::Pending if is_late => Err(OrderError::NotPayable("its time to pay is over")),
+        OrderStatus::Completed => Err(OrderError::NotPayable("it is completed")),
+        OrderStatus::Cancelled => Err(OrderError::NotPayable("it was cancelled")),
+        OrderStatus::Expired => Err(OrderError::NotPayable("it expired; place a new one")),
+        OrderStatus::Pending | OrderStatus::Confirmed if owed(order) <= 0 => Err(OrderError::NothingDue),
+        OrderStatus::Pending | OrderStatus::Confirmed => Ok(()),
+    }
+}
+
+/// What is owed and not held by a gateway.
+pub fn owed(order: &Order) -> i64 {
+    order.computed_total() - order.sums.kept() - order.sums.held()
 }
 
 enum Intent {
-    Replay(PaymentAnswer),
+    Replay(Answer<PaymentView>),
     Ask { attempt: Box<Attempt>, description: String },
 }
 
@@ -46,9 +67,10 @@ pub async fn start_payment(
     orders: &Orders,
     caller: Caller,
     id: OrderId,
-    gateway_name: &str,
+    terms: &Terms,
     ticket: &Ticket,
-) -> Result<PaymentAnswer, OrderError> {
+) -> Result<Answer<PaymentView>, OrderError> {
+    let gateway_name = terms.gateway;
     let gateway = orders
         .gateways
         .get(gateway_name)
@@ -56,7 +78,7 @@ pub async fn start_payment(
         .ok_or_else(|| OrderError::UnknownGateway(gateway_name.to_owned()))?;
     let intent = retrying(|| async {
         let mut conn = orders.pool.get().await?;
-        intend(&mut conn, orders, caller, id, gateway_name, ticket).await
+        intend(&mut conn, orders, caller, id, terms, ticket).await
     })
     .await?;
     let (attempt, description) = match intent {
@@ -85,7 +107,7 @@ async fn intend(
     orders: &Orders,
     caller: Caller,
     id: OrderId,
-    gateway: &str,
+    terms: &Terms,
     ticket: &Ticket,
 ) -> Result<Intent, OrderError> {
     let now = orders.clock.now();
@@ -96,38 +118,34 @@ async fn intend(
             .ok_or(OrderError::NotFound)?;
         match idempotency::claim(conn, ticket, now).await? {
             Claim::Stored(answer) => {
-                return Ok(Intent::Replay(PaymentAnswer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
+                return Ok(Intent::Replay(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
             }
             Claim::OtherRequest => return Err(OrderError::KeyReused),
             // An intent without an answer: a crash, or a sibling that is still asking. Resume it.
             Claim::Fresh | Claim::InProgress => {}
         }
-        let is_late = order.expires_at.is_some_and(|at| at <= now);
-        match order.status {
-            _ if order.hold_reason.is_some() => return Err(OrderError::NotPayable("it is on hold")),
-            OrderStatus::Pending if is_late => return Err(OrderError::NotPayable("its time to pay is over")),
-            OrderStatus::Pending | OrderStatus::Confirmed => {}
-            OrderStatus::Completed => return Err(OrderError::NotPayable("it is completed")),
-            OrderStatus::Cancelled => return Err(OrderError::NotPayable("it was cancelled")),
-            OrderStatus::Expired => return Err(OrderError::NotPayable("it expired; place a new one")),
-        }
-        let due = order.balance_due();
-        if due <= 0 {
-            return Err(OrderError::NothingDue);
+        may_pay(&order, now)?;
+        let owed = owed(&order);
+        let due = match terms.amount {
+            Some(amount) => minor(&order, amount)?,
+            None => owed,
+        };
+        if due > owed {
+            let (asked, left) = (money(due, &order.currency), money(owed, &order.currency));
+            return Err(OrderError::PaymentTooLarge { asked, left });
         }
         let description = format!("Order {}", order.number);
         let amount = money(due, &order.currency);
         let known = payments::list(conn, id).await?;
-        let attempt = payments::start(conn, id, gateway, amount, now).await?;
+        let attempt = payments::start(conn, id, terms.gateway, amount, terms.capture, now).await?;
         // An open attempt is handed out again; only a new one is news.
         if !known.iter().any(|known| known.id == attempt.id) {
-            let mut change = Change::of(order, now);
+            let mut change = Change::of(order, caller.into(), now);
             change.record(
                 EventKind::PaymentStarted,
-                caller.into(),
-                json!({ "payment_id": attempt.id, "gateway": gateway, "amount_minor": due }),
+                json!({ "payment_id": attempt.id, "gateway": terms.gateway, "amount_minor": due }),
             );
-            store::save(conn, &mut change).await?;
+            store::carry_out(conn, &mut change).await?;
         }
         Ok(Intent::Ask { attempt: Box::new(attempt), description })
     })
@@ -141,7 +159,7 @@ async fn write_down(
     attempt: &Attempt,
     asked: &Result<Opened, GatewayError>,
     ticket: &Ticket,
-) -> Result<Option<PaymentAnswer>, OrderError> {
+) -> Result<Option<Answer<PaymentView>>, OrderError> {
     let now = orders.clock.now();
     conn.transaction(async |conn| {
         store::lock(conn, attempt.order_id).await?;
@@ -150,11 +168,11 @@ async fn write_down(
                 let attempt = payments::opened(conn, attempt.id, opened, now).await?;
                 // A sibling with the same key may have been here first: then its bytes are the answer.
                 if let Claim::Stored(answer) = idempotency::claim(conn, ticket, now).await? {
-                    return Ok(Some(PaymentAnswer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
+                    return Ok(Some(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
                 }
                 let body = JsonBytes::of(&PaymentView::from(&attempt));
                 idempotency::complete(conn, ticket, &StoredAnswer { status: 201, body: body.bytes().to_vec() }).await?;
-                Ok(Some(PaymentAnswer { body, replayed: false }))
+                Ok(Some(Answer { body, replayed: false }))
             }
             Err(GatewayError::Refused(reason)) => {
                 payments::refused(conn, attempt.id, reason, now).await?;

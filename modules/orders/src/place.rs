@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, UserId, VariantId, idempotency::Ticket, request};
 
-pub use intake::{Answer, Intake, IntakeSettings};
+pub use intake::{Intake, IntakeSettings};
 pub(crate) use statements::insert_events as append_events;
 
 use crate::address::Address;

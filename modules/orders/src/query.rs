@@ -6,7 +6,7 @@ pub mod desk;
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, prelude::*};
 use diesel_async::RunQueryDsl;
-use kernel::{BusinessId, OrderId, PgConn, UserId};
+use kernel::{BusinessId, Caller, OrderId, PgConn, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,11 +14,39 @@ use uuid::Uuid;
 pub use self::desk::{AfterOnDesk, DeskFilter, desk, desk_before};
 pub use crate::store::find;
 use crate::{
+    Orders,
+    command::Subject,
+    error::OrderError,
     event::{ActorKind, EventKind},
+    order::Order,
     schema::orders::{events, orders},
     status::OrderStatus,
-    store::{LineRow, OrderRow, lines_of},
+    store::{self, LineRow, OrderRow, lines_of},
+    viewer::Viewer,
 };
+
+/// An order as a caller may look at it.
+///
+/// # Errors
+/// [`OrderError::NotFound`] for whoever has no part in it; what the database said.
+pub async fn look(orders: &Orders, caller: Caller, subject: Subject) -> Result<(Order, Viewer), OrderError> {
+    let mut conn = orders.pool.get().await?;
+    let id = match subject {
+        Subject::Order(id) => Some(id),
+        Subject::Shipment(id) => store::order_of_shipment(&mut conn, id).await?,
+        Subject::Return(id) => store::order_of_return(&mut conn, id).await?,
+    };
+    let order = match id {
+        Some(id) => find(&mut conn, id).await?.ok_or(OrderError::NotFound)?,
+        None => return Err(OrderError::NotFound),
+    };
+    let businesses = match caller.is_staff() || order.customer_id == caller.user_id {
+        true => vec![],
+        false => catalog::businesses_of(&mut conn, caller.user_id).await?,
+    };
+    let viewer = Viewer::of(&order, caller, &businesses)?;
+    Ok((order, viewer))
+}
 
 /// A place in a list of orders: newest first, and identifiers grow with time.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

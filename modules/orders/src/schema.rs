@@ -58,6 +58,10 @@ pub mod orders {
             list_price_minor -> Int8,
             unit_price_minor -> Int8,
             total_minor -> Int8,
+            packed_quantity -> Int4,
+            delivered_quantity -> Int4,
+            returning_quantity -> Int4,
+            refunded_quantity -> Int4,
         }
     }
 
@@ -97,12 +101,80 @@ pub mod orders {
             closed_at -> Nullable<Timestamptz>,
             updated_at -> Timestamptz,
             last_event -> Int4,
+            offline_method -> Nullable<Text>,
+            capturing_minor -> Int8,
+            refunding_minor -> Int8,
             tags -> Array<Nullable<Text>>,
+        }
+    }
+
+    diesel::table! {
+        orders.return_lines (return_id, position) {
+            return_id -> Uuid,
+            position -> Int2,
+            quantity -> Int4,
+            resellable_quantity -> Int4,
+            damaged_quantity -> Int4,
+        }
+    }
+
+    diesel::table! {
+        orders.returns (id) {
+            id -> Uuid,
+            order_id -> Uuid,
+            business_id -> Uuid,
+            state -> Text,
+            reason -> Text,
+            decision -> Nullable<Text>,
+            requested_by -> Nullable<Uuid>,
+            requested_at -> Timestamptz,
+            updated_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        orders.shipment_lines (shipment_id, position) {
+            shipment_id -> Uuid,
+            position -> Int2,
+            quantity -> Int4,
+        }
+    }
+
+    diesel::table! {
+        orders.shipments (id) {
+            id -> Uuid,
+            order_id -> Uuid,
+            business_id -> Uuid,
+            state -> Text,
+            carrier -> Nullable<Text>,
+            tracking_number -> Nullable<Text>,
+            tracking_url -> Nullable<Text>,
+            reason -> Nullable<Text>,
+            packed_at -> Timestamptz,
+            shipped_at -> Nullable<Timestamptz>,
+            delivered_at -> Nullable<Timestamptz>,
+            updated_at -> Timestamptz,
         }
     }
 
     diesel::joinable!(adjustments -> orders (order_id));
     diesel::joinable!(notes -> orders (order_id));
+    diesel::joinable!(return_lines -> returns (return_id));
+    diesel::joinable!(returns -> orders (order_id));
+    diesel::joinable!(shipment_lines -> shipments (shipment_id));
+    diesel::joinable!(shipments -> orders (order_id));
 
-    diesel::allow_tables_to_appear_in_same_query!(adjustments, events, exports, lines, notes, orders,);
+    diesel::allow_tables_to_appear_in_same_query!(
+        adjustments,
+        events,
+        exports,
+        lines,
+        notes,
+        orders,
+        return_lines,
+        returns,
+        shipment_lines,
+        shipments,
+    );
 }
+// @generated automatically by Diesel CLI.

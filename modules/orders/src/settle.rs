@@ -1,21 +1,24 @@
 //! What the gateway's word does to an order: captured money confirms it, late money revives it or goes back.
 
-use catalog::stock;
+use catalog::{
+    CatalogError,
+    stock::{MovementKind, OrderMove},
+};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use kernel::{PgConn, db::retrying, job::JobContext};
-use payments::{Applied, EventId, RefundId, RefundOutcome};
+use payments::{Applied, AttemptId, CaptureOutcome, EventId, RefundId, RefundOutcome, VoidOutcome};
 use serde_json::json;
 
 use crate::{
     Orders,
-    cancel::refund_excess,
+    change::{Change, MoneyMove},
     error::OrderError,
     event::{Actor, EventKind},
-    jobs::{OrderMail, SendOrderMail},
+    jobs::OrderMail,
     order::Order,
-    status::{OrderEvent, OrderStatus, Sums},
-    store::{self, Change},
+    status::{OrderEvent, OrderStatus},
+    store,
 };
 
 /// Applies a verified webhook event. Event, order, stock and the job's own end commit together: exactly once.
@@ -50,11 +53,7 @@ pub async fn settle_payment(orders: &Orders, event_id: EventId, context: &JobCon
 pub async fn send_refund(orders: &Orders, refund_id: RefundId, context: &JobContext) -> Result<(), OrderError> {
     let refund = payments::load_refund(&mut *orders.pool.get().await?, refund_id).await?;
     let Some(refund) = refund.filter(|refund| !refund.is_final()) else { return Ok(()) };
-    let gateway = orders
-        .gateways
-        .get(&refund.gateway)
-        .cloned()
-        .ok_or_else(|| OrderError::UnknownGateway(refund.gateway.clone()))?;
+    let gateway = gateway(orders, &refund.gateway)?;
     let outcome = payments::send_refund(gateway.as_ref(), &refund).await;
     retrying(|| async {
         let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
@@ -79,81 +78,143 @@ pub async fn send_refund(orders: &Orders, refund_id: RefundId, context: &JobCont
     }
 }
 
-/// Brings the order in line with its money ledger. Joins the caller's transaction; the order's row is locked.
-async fn money_moved(conn: &mut PgConn, order: Order, applied: &Applied, now: DateTime<Utc>) -> Result<(), OrderError> {
-    let mut change = Change::of(order, now);
-    let sums = payments::sums(conn, change.order.id).await?;
-    change.order.sums = Sums {
-        authorized: sums.authorized_minor,
-        captured: sums.captured_minor,
-        refunded: sums.refunded_minor,
-        voided: sums.voided,
-    };
-    match applied {
-        Applied::AlreadyApplied | Applied::Ignored { .. } => return Ok(()),
-        Applied::Captured { attempt, amount } => {
-            change.record(
-                EventKind::PaymentCaptured,
-                Actor::SYSTEM,
-                json!({ "payment_id": attempt, "amount_minor": amount.minor }),
-            );
-            captured(conn, &mut change, now).await?;
-        }
-        Applied::Failed { attempt, reason } => {
-            change.record(EventKind::PaymentFailed, Actor::SYSTEM, json!({ "payment_id": attempt, "reason": reason }));
-        }
-        Applied::Mismatch { attempt, detail } => {
-            change.record(
-                EventKind::PaymentMismatch,
-                Actor::SYSTEM,
-                json!({ "payment_id": attempt, "detail": detail }),
-            );
-            captured(conn, &mut change, now).await?;
-        }
-        Applied::Refunded { refund, amount } => {
-            change.record(
-                EventKind::Refunded,
-                Actor::SYSTEM,
-                json!({ "refund_id": refund, "amount_minor": amount.minor }),
-            );
-            kernel::enqueue(conn, &SendOrderMail { order_id: change.order.id, mail: OrderMail::Refunded }).await?;
-        }
-        Applied::RefundFailed { refund } => {
-            change.record(EventKind::RefundFailed, Actor::SYSTEM, json!({ "refund_id": refund }));
-        }
-    }
-    store::save(conn, &mut change).await
+fn gateway(orders: &Orders, name: &str) -> Result<payments::SharedGateway, OrderError> {
+    orders.gateways.get(name).cloned().ok_or_else(|| OrderError::UnknownGateway(name.to_owned()))
 }
 
-/// Money came in: confirm what waited for it, revive what gave up waiting, give back what is too much.
-async fn captured(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
-    let is_covered =
-        |order: &Order| order.sums.captured - order.sums.refunded + order.sums.authorized >= order.computed_total();
-    match change.order.status {
-        OrderStatus::Pending if change.order.hold_reason.is_none() && is_covered(&change.order) => {
-            change.order.apply(OrderEvent::Confirm, now)?;
-            change.record(EventKind::Confirmed, Actor::SYSTEM, json!({}));
-            kernel::enqueue(conn, &SendOrderMail { order_id: change.order.id, mail: OrderMail::Confirmed }).await?;
+/// Asks the gateway to take what it holds and writes down its answer. Without an answer the job tries again under the same
+/// key.
+///
+/// # Errors
+/// What the database or the gateway said; the job tries again.
+pub async fn send_capture(orders: &Orders, id: AttemptId, context: &JobContext) -> Result<(), OrderError> {
+    let Some(attempt) = payments::load_attempt(&mut *orders.pool.get().await?, id).await? else { return Ok(()) };
+    let gateway = gateway(orders, &attempt.gateway)?;
+    let outcome = payments::send_capture(gateway.as_ref(), &attempt).await;
+    if let CaptureOutcome::NoAnswer { why } = outcome {
+        return Err(OrderError::GatewaySilent(why));
+    }
+    retrying(|| async {
+        let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
+        let conn: &mut PgConn = &mut conn;
+        conn.transaction(async |conn| {
+            let order = store::lock(conn, attempt.order_id).await?;
+            let applied = payments::capture_answered(conn, id, outcome.clone(), now).await?;
+            if let Some(order) = order {
+                money_moved(conn, order, &applied, now).await?;
+            }
+            context.complete_in(conn).await?;
+            Ok::<_, OrderError>(())
+        })
+        .await
+    })
+    .await
+}
+
+/// Asks the gateway to give up what it holds and writes down its answer. Without an answer the job tries again.
+///
+/// # Errors
+/// What the database or the gateway said; the job tries again.
+pub async fn send_void(orders: &Orders, id: AttemptId, context: &JobContext) -> Result<(), OrderError> {
+    let Some(attempt) = payments::load_attempt(&mut *orders.pool.get().await?, id).await? else { return Ok(()) };
+    let gateway = gateway(orders, &attempt.gateway)?;
+    let outcome = payments::send_void(gateway.as_ref(), &attempt).await;
+    if let VoidOutcome::NoAnswer { why } = outcome {
+        return Err(OrderError::GatewaySilent(why));
+    }
+    retrying(|| async {
+        let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
+        let conn: &mut PgConn = &mut conn;
+        conn.transaction(async |conn| {
+            let order = store::lock(conn, attempt.order_id).await?;
+            let applied = payments::void_answered(conn, id, outcome.clone(), now).await?;
+            if let Some(order) = order {
+                money_moved(conn, order, &applied, now).await?;
+            }
+            context.complete_in(conn).await?;
+            Ok::<_, OrderError>(())
+        })
+        .await
+    })
+    .await
+}
+
+/// Brings the order in line with its money ledger. Joins the caller's transaction; the order's row is locked.
+async fn money_moved(conn: &mut PgConn, order: Order, applied: &Applied, now: DateTime<Utc>) -> Result<(), OrderError> {
+    let mut change = Change::of(order, Actor::SYSTEM, now);
+    change.order.sums = store::sums(conn, change.order.id).await?;
+    let (kind, data) = match applied {
+        Applied::AlreadyApplied | Applied::Ignored { .. } => return Ok(()),
+        Applied::Authorized { attempt, amount } => {
+            (EventKind::PaymentAuthorized, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
         }
-        OrderStatus::Expired => revive(conn, change, now).await?,
+        Applied::Captured { attempt, amount } => {
+            (EventKind::PaymentCaptured, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
+        }
+        Applied::CaptureFailed { attempt, reason } => {
+            (EventKind::CaptureFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Failed { attempt, reason } => {
+            (EventKind::PaymentFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Voided { attempt } => (EventKind::PaymentVoided, json!({ "payment_id": attempt })),
+        Applied::VoidFailed { attempt, reason } => {
+            (EventKind::VoidFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Mismatch { attempt, detail } => {
+            (EventKind::PaymentMismatch, json!({ "payment_id": attempt, "detail": detail }))
+        }
+        Applied::Refunded { refund, amount } => {
+            (EventKind::Refunded, json!({ "refund_id": refund, "amount_minor": amount.minor }))
+        }
+        Applied::RefundFailed { refund } => (EventKind::RefundFailed, json!({ "refund_id": refund })),
+    };
+    change.record(kind, data);
+    match applied {
+        Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. } => {
+            money_came(conn, &mut change, now).await?;
+        }
+        Applied::Refunded { .. } => change.mail(OrderMail::Refunded, None),
         _ => {}
     }
+    store::carry_out(conn, &mut change).await
+}
+
+/// Money came in, or is held: revive what gave up waiting, give back what is too much. (What waited for it is confirmed when
+/// the change is carried out.)
+async fn money_came(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
+    if change.order.status == OrderStatus::Expired {
+        revive(conn, change, now).await?;
+    }
+    if change.order.sums.authorized > 0 && !change.order.status.holds_stock() {
+        change.money.push(MoneyMove::Void { payment: None });
+    }
     // A partly paid order keeps its money and waits for the rest; every other one keeps no more than it costs.
-    refund_excess(conn, change, "more was paid than is due", now).await
+    let came = change.order.sums.captured - change.before.sums.captured;
+    change.refund_excess(came, "more was paid than is due");
+    Ok(())
 }
 
 /// Late money on an expired order: if its stock can be promised again it is confirmed, otherwise it stays as it is and the
 /// money goes back.
 async fn revive(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
     let mut revived = change.order.clone();
-    let wanted = revived.reopen(now);
-    let is_covered = revived.sums.captured - revived.sums.refunded >= revived.computed_total();
-    if !is_covered || !stock::reserve_again(conn, revived.id, &wanted, now).await? {
+    let wanted: Vec<OrderMove> = revived
+        .reopen(now)
+        .into_iter()
+        .map(|(variant_id, reserved)| OrderMove { variant_id, kind: MovementKind::Reserve, on_hand: 0, reserved })
+        .collect();
+    if !revived.is_covered() {
         return Ok(());
     }
-    revived.apply(OrderEvent::Revive, now)?;
-    change.order = revived;
-    change.record(EventKind::Revived, Actor::SYSTEM, json!({ "because": "it was paid after it expired" }));
-    kernel::enqueue(conn, &SendOrderMail { order_id: change.order.id, mail: OrderMail::Confirmed }).await?;
+    match catalog::stock::move_for_order(conn, revived.id, &wanted, None, now).await {
+        Ok(()) => {}
+        Err(CatalogError::NotEnough { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    change.order = Order { last_event: change.order.last_event, ..revived };
+    change.apply(OrderEvent::Revive)?;
+    change.record(EventKind::Revived, json!({ "because": "it was paid after it expired" }));
+    change.mail(OrderMail::Confirmed, None);
     Ok(())
 }

@@ -107,6 +107,18 @@ words! {
 }
 
 words! {
+    /// How an order is paid when no gateway is part of it
+    pub enum OfflineMethod {
+        /// The carrier takes the money at the door
+        CashOnDelivery = "cash_on_delivery",
+        /// The buyer sends it to our account
+        BankTransfer = "bank_transfer",
+        /// Another way that staff see to
+        Other = "other",
+    }
+}
+
+words! {
     /// What moves an order
     pub enum OrderEvent {
         /// Money is there (or will be, offline)
@@ -119,6 +131,8 @@ words! {
         Complete = "complete",
         /// Late money, and the stock could be promised again
         Revive = "revive",
+        /// Staff hold it back; it stays where it stands
+        Hold = "hold",
     }
 }
 
@@ -145,6 +159,7 @@ impl OrderStatus {
             (Self::Pending | Self::Confirmed, E::Cancel) => Ok(Self::Cancelled),
             (Self::Confirmed, E::Complete) => Ok(Self::Completed),
             (Self::Expired | Self::Cancelled, E::Revive) => Ok(Self::Confirmed),
+            (Self::Pending | Self::Confirmed, E::Hold) => Ok(self),
             (from, event) => Err(InvalidTransition { from, event }),
         }
     }
@@ -158,21 +173,37 @@ impl OrderStatus {
 /// The sums of an order's money ledger, in minor units of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
-    /// Authorised and not yet captured or voided.
+    /// Authorised: held for us, and neither being captured nor given up.
     pub authorized: i64,
+    /// On its way in: asked of the gateway, which holds it, and not answered yet.
+    pub capturing: i64,
     /// Captured.
     pub captured: i64,
     /// Refunded, of what was captured.
     pub refunded: i64,
+    /// On its way back: asked of the gateway and not answered yet.
+    pub refunding: i64,
     /// An authorisation was given up.
     pub voided: bool,
+}
+
+impl Sums {
+    /// What is held for us, whether we have begun to take it or not.
+    pub const fn held(self) -> i64 {
+        self.authorized + self.capturing
+    }
+
+    /// What we have and do not have to give back.
+    pub const fn kept(self) -> i64 {
+        self.captured - self.refunded - self.refunding
+    }
 }
 
 /// The payment status as a function of the sums and the total (design.md §4.3).
 pub fn payment_status(sums: Sums, total: i64) -> PaymentStatus {
     let net = sums.captured - sums.refunded;
     if sums.captured == 0 {
-        return match sums.authorized {
+        return match sums.held() {
             0 if sums.voided => PaymentStatus::Voided,
             0 => PaymentStatus::Unpaid,
             authorized if authorized < total => PaymentStatus::PartiallyAuthorized,
@@ -208,6 +239,8 @@ mod tests {
             (S::Confirmed, E::Complete, S::Completed),
             (S::Expired, E::Revive, S::Confirmed),
             (S::Cancelled, E::Revive, S::Confirmed),
+            (S::Pending, E::Hold, S::Pending),
+            (S::Confirmed, E::Hold, S::Confirmed),
         ];
         for &from in S::ALL {
             for &event in E::ALL {
@@ -221,7 +254,7 @@ mod tests {
     fn the_payment_status_follows_the_sums() {
         use PaymentStatus as P;
         let status = |authorized, captured, refunded, voided, total| {
-            payment_status(Sums { authorized, captured, refunded, voided }, total)
+            payment_status(Sums { authorized, captured, refunded, voided, ..Sums::default() }, total)
         };
         assert_eq!(status(0, 0, 0, false, 100), P::Unpaid);
         assert_eq!(status(0, 0, 0, true, 100), P::Voided);

@@ -1,5 +1,6 @@
 //! Rows and statements. Private to the module.
 
+use catalog::stock;
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult, prelude::*, sql_types as st};
 use diesel_async::RunQueryDsl;
@@ -9,13 +10,22 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
+    change::{Change, StockMove},
     error::OrderError,
-    event::{Actor, EventKind, NewEvent},
+    jobs::SendOrderMail,
     order::{Adjustment, Line, Order},
     place,
+    returns::Return,
     schema::orders::{adjustments, lines, orders},
-    status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
+    shipment::Shipment,
+    status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus, Sums},
 };
+
+mod money;
+mod parcels;
+
+pub use money::sums;
+pub use parcels::{order_of_return, order_of_shipment};
 
 /// The order's own row.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -29,11 +39,14 @@ pub struct OrderRow {
     pub fulfillment_status: FulfillmentStatus,
     pub return_status: ReturnStatus,
     pub hold_reason: Option<String>,
+    pub offline_method: Option<OfflineMethod>,
     pub currency: String,
     pub total_minor: i64,
     pub original_total_minor: i64,
     pub authorized_minor: i64,
+    pub capturing_minor: i64,
     pub captured_minor: i64,
+    pub refunding_minor: i64,
     pub refunded_minor: i64,
     pub ship_to: Value,
     pub note: Option<String>,
@@ -59,8 +72,12 @@ pub struct LineRow {
     pub name: String,
     pub quantity: i32,
     pub cancelled_quantity: i32,
+    pub packed_quantity: i32,
     pub shipped_quantity: i32,
+    pub delivered_quantity: i32,
+    pub returning_quantity: i32,
     pub returned_quantity: i32,
+    pub refunded_quantity: i32,
     pub list_price_minor: i64,
     pub unit_price_minor: i64,
     pub total_minor: i64,
@@ -77,8 +94,12 @@ impl From<LineRow> for Line {
             name: row.name,
             quantity: row.quantity,
             cancelled_quantity: row.cancelled_quantity,
+            packed_quantity: row.packed_quantity,
             shipped_quantity: row.shipped_quantity,
+            delivered_quantity: row.delivered_quantity,
+            returning_quantity: row.returning_quantity,
             returned_quantity: row.returned_quantity,
+            refunded_quantity: row.refunded_quantity,
             list_price_minor: row.list_price_minor,
             unit_price_minor: row.unit_price_minor,
             total_minor: row.total_minor,
@@ -109,8 +130,14 @@ impl From<AdjustmentRow> for Adjustment {
 }
 
 impl OrderRow {
-    /// The order that this row is, with its lines and adjustments.
-    pub fn with(self, lines: Vec<Line>, adjustments: Vec<Adjustment>) -> QueryResult<Order> {
+    /// The order that this row is, with everything that belongs to it.
+    fn with(
+        self,
+        lines: Vec<Line>,
+        adjustments: Vec<Adjustment>,
+        shipments: Vec<Shipment>,
+        returns: Vec<Return>,
+    ) -> QueryResult<Order> {
         let ship_to: Address = serde_json::from_value(self.ship_to)
             .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))?;
         Ok(Order {
@@ -122,12 +149,15 @@ impl OrderRow {
             fulfillment_status: self.fulfillment_status,
             return_status: self.return_status,
             hold_reason: self.hold_reason,
+            offline_method: self.offline_method,
             currency: self.currency,
             total_minor: self.total_minor,
             original_total_minor: self.original_total_minor,
             sums: Sums {
                 authorized: self.authorized_minor,
+                capturing: self.capturing_minor,
                 captured: self.captured_minor,
+                refunding: self.refunding_minor,
                 refunded: self.refunded_minor,
                 voided: self.payment_status == PaymentStatus::Voided,
             },
@@ -141,6 +171,8 @@ impl OrderRow {
             last_event: self.last_event,
             lines,
             adjustments,
+            shipments,
+            returns,
         })
     }
 }
@@ -177,7 +209,10 @@ async fn complete(conn: &mut PgConn, row: OrderRow) -> QueryResult<Order> {
         .select(AdjustmentRow::as_select())
         .load(conn)
         .await?;
-    row.with(lines.into_iter().map(Line::from).collect(), adjustments.into_iter().map(Adjustment::from).collect())
+    let shipments = parcels::shipments_of(conn, id).await?;
+    let returns = parcels::returns_of(conn, id).await?;
+    let (lines, adjustments) = (lines.into_iter().map(Line::from), adjustments.into_iter().map(Adjustment::from));
+    row.with(lines.collect(), adjustments.collect(), shipments, returns)
 }
 
 /// The lines of several orders, by order and position.
@@ -190,60 +225,76 @@ pub async fn lines_of(conn: &mut PgConn, ids: &[OrderId]) -> QueryResult<Vec<Lin
         .await
 }
 
-/// A change of a locked order: what it becomes, and what is told about it.
-#[derive(Debug)]
-pub struct Change {
-    /// The order as it will be.
-    pub order: Order,
-    events: Vec<NewEvent>,
-    known_adjustments: usize,
-    at: DateTime<Utc>,
-}
-
-impl Change {
-    /// Begins to change a locked order.
-    pub fn of(order: Order, at: DateTime<Utc>) -> Self {
-        Self { known_adjustments: order.adjustments.len(), order, events: vec![], at }
-    }
-
-    /// Appends an event to its history.
-    pub fn record(&mut self, kind: EventKind, actor: Actor, data: Value) {
-        self.order.last_event += 1;
-        self.events.push(NewEvent {
-            order_id: self.order.id,
-            seq: self.order.last_event,
-            kind,
-            actor,
-            request_id: kernel::request::id(),
-            data,
-            at: self.at,
-        });
-    }
-}
+type Counts = st::Array<st::Integer>;
 
 cached_sql! {
-    UpdateLines(order: st::Uuid = OrderId, positions: st::Array<st::SmallInt> = Vec<i16>, cancelled: st::Array<st::Integer> = Vec<i32>) -> st::Untyped,
-    "UPDATE orders.lines l SET cancelled_quantity = x.c FROM unnest($2, $3) AS x(p, c) \
-     WHERE l.order_id = $1 AND l.position = x.p AND l.cancelled_quantity <> x.c"
+    UpdateLines(order: st::Uuid = OrderId, positions: st::Array<st::SmallInt> = Vec<i16>, cancelled: Counts = Vec<i32>,
+        packed: Counts = Vec<i32>, shipped: Counts = Vec<i32>, delivered: Counts = Vec<i32>, returning: Counts = Vec<i32>,
+        returned: Counts = Vec<i32>, refunded: Counts = Vec<i32>) -> st::Untyped,
+    "UPDATE orders.lines l SET cancelled_quantity = c, packed_quantity = k, shipped_quantity = s, delivered_quantity = d, \
+            returning_quantity = g, returned_quantity = r, refunded_quantity = f \
+     FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS x(p, c, k, s, d, g, r, f) WHERE l.order_id = $1 AND l.position = x.p"
 }
 
-/// Writes a change, with everything computed made new. Joins the caller's transaction.
+/// Does what a change asks for: stock, then money, then what the order does by itself because of them, then its own
+/// tables, then mail. Joins the caller's transaction; the order's row is locked.
 ///
 /// # Errors
-/// What the database said; [`OrderError::Inconsistent`] when the order's row is not there any more.
-pub async fn save(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError> {
-    change.order.recompute();
-    change.order.updated_at = change.at;
-    let order = &change.order;
+/// What stock or payments refuse; what the database said; [`OrderError::Inconsistent`] when the order's row is gone.
+pub async fn carry_out(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError> {
+    let (id, at) = (change.order.id, change.at);
+    // Payments before stock: the order in which everybody locks.
+    for wish in &change.money {
+        money::carry_out(conn, &change.order, wish, at).await?;
+    }
+    if !change.money.is_empty() {
+        change.order.sums = money::sums(conn, id).await?;
+    }
+    change.follow_up()?;
+    let moves: Vec<_> = change
+        .stock
+        .iter()
+        .map(|(&(variant, what), &quantity)| {
+            let (on_hand, reserved) = what.deltas(quantity);
+            stock::OrderMove { variant_id: variant, kind: what.into(), on_hand, reserved }
+        })
+        .collect();
+    stock::move_for_order(conn, id, &moves, change.actor.id, at).await?;
+    save(conn, change).await?;
+    for (mail, about) in &change.mails {
+        kernel::enqueue(conn, &SendOrderMail { order_id: id, mail: *mail, about: *about }).await?;
+    }
+    Ok(())
+}
+
+impl From<StockMove> for stock::MovementKind {
+    fn from(what: StockMove) -> Self {
+        match what {
+            StockMove::Release => Self::Release,
+            StockMove::Reserve => Self::Reserve,
+            StockMove::Ship => Self::Ship,
+            StockMove::Return => Self::Return,
+        }
+    }
+}
+
+/// Writes the order's own tables.
+async fn save(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError> {
+    change.seal();
+    let (was, order) = (&change.before, &change.order);
     let updated = diesel::update(orders::table.find(order.id))
         .set((
             orders::status.eq(order.status),
             orders::payment_status.eq(order.payment_status),
             orders::fulfillment_status.eq(order.fulfillment_status),
             orders::return_status.eq(order.return_status),
+            orders::hold_reason.eq(&order.hold_reason),
+            orders::offline_method.eq(order.offline_method),
             orders::total_minor.eq(order.total_minor),
             orders::authorized_minor.eq(order.sums.authorized),
+            orders::capturing_minor.eq(order.sums.capturing),
             orders::captured_minor.eq(order.sums.captured),
+            orders::refunding_minor.eq(order.sums.refunding),
             orders::refunded_minor.eq(order.sums.refunded),
             orders::expires_at.eq(order.expires_at),
             orders::confirmed_at.eq(order.confirmed_at),
@@ -256,14 +307,23 @@ pub async fn save(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderErr
     if updated != 1 {
         return Err(OrderError::Inconsistent(format!("order {} has no row", order.id)));
     }
-    UpdateLines {
-        order: &order.id,
-        positions: &order.lines.iter().map(|line| line.position).collect(),
-        cancelled: &order.lines.iter().map(|line| line.cancelled_quantity).collect(),
+    if was.lines != order.lines {
+        let counts = |count: fn(&Line) -> i32| order.lines.iter().map(count).collect::<Vec<i32>>();
+        UpdateLines {
+            order: &order.id,
+            positions: &order.lines.iter().map(|line| line.position).collect(),
+            cancelled: &counts(|line| line.cancelled_quantity),
+            packed: &counts(|line| line.packed_quantity),
+            shipped: &counts(|line| line.shipped_quantity),
+            delivered: &counts(|line| line.delivered_quantity),
+            returning: &counts(|line| line.returning_quantity),
+            returned: &counts(|line| line.returned_quantity),
+            refunded: &counts(|line| line.refunded_quantity),
+        }
+        .execute(conn)
+        .await?;
     }
-    .execute(conn)
-    .await?;
-    for adjustment in order.adjustments.iter().skip(change.known_adjustments) {
+    for adjustment in order.adjustments.iter().skip(was.adjustments.len()) {
         diesel::insert_into(adjustments::table)
             .values((
                 adjustments::id.eq(AdjustmentId::new().as_uuid()),
@@ -277,6 +337,8 @@ pub async fn save(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderErr
             .execute(conn)
             .await?;
     }
+    parcels::save_shipments(conn, was, order).await?;
+    parcels::save_returns(conn, was, order).await?;
     place::append_events(conn, &change.events).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use kernel::{Money, OrderId, PgConn};
 use crate::{
     Attempt, AttemptId, AttemptState, EventId, PaymentError, RefundId, RefundOutcome,
     attempt::AttemptEvent,
+    capturing::{self, Taken},
     event::{News, Notice},
     refunding, store,
 };
@@ -17,6 +18,13 @@ use crate::{
 /// What a piece of news changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
+    /// The money is held, until it is captured.
+    Authorized {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What is held: exactly what was asked for.
+        amount: Money,
+    },
     /// The money is in.
     Captured {
         /// The attempt.
@@ -24,11 +32,30 @@ pub enum Applied {
         /// What came in: exactly what was asked for.
         amount: Money,
     },
+    /// A capture was declined; the money is still held.
+    CaptureFailed {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Why.
+        reason: String,
+    },
     /// The attempt is over without money.
     Failed {
         /// The attempt.
         attempt: AttemptId,
-        /// How: `failed`, `expired`, `voided`.
+        /// How: `failed`, `expired`.
+        reason: String,
+    },
+    /// The attempt was taken back before any money moved.
+    Voided {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Taking the attempt back was declined; the money is still held.
+    VoidFailed {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Why.
         reason: String,
     },
     /// Money went back.
@@ -62,8 +89,12 @@ pub enum Applied {
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Authorized { attempt, amount } => write!(f, "holding {amount} for attempt {attempt}"),
             Self::Captured { attempt, amount } => write!(f, "captured {amount} for attempt {attempt}"),
+            Self::CaptureFailed { attempt, reason } => write!(f, "capture of attempt {attempt} was declined: {reason}"),
             Self::Failed { attempt, reason } => write!(f, "attempt {attempt} ended: {reason}"),
+            Self::Voided { attempt } => write!(f, "attempt {attempt} ended: voided"),
+            Self::VoidFailed { attempt, reason } => write!(f, "void of attempt {attempt} was declined: {reason}"),
             Self::Refunded { refund, amount } => write!(f, "refunded {amount} by refund {refund}"),
             Self::RefundFailed { refund } => write!(f, "refund {refund} was declined"),
             Self::Mismatch { attempt, detail } => write!(f, "mismatch at attempt {attempt}: {detail}"),
@@ -131,7 +162,17 @@ async fn settle(
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
     match notice.news.clone() {
-        News::Captured => capture(conn, attempt, &notice, event, at).await,
+        News::Authorized => authorize(conn, attempt, &notice, event, at).await,
+        News::Captured => {
+            let taken = Taken {
+                amount_minor: notice.amount_minor,
+                currency: &notice.currency,
+                payment: &notice.payment_id,
+                reference: &notice.payment_id,
+                event_id: Some(event),
+            };
+            capturing::settle(conn, attempt, &taken, at).await
+        }
         News::Failed { status } => fail(conn, attempt, &notice, &status, event, at).await,
         News::Refunded { refund_id, reference } => {
             if let Some(doubt) = refund_doubt(conn, &attempt, refund_id, &notice).await? {
@@ -173,45 +214,28 @@ async fn refund_doubt(
     Ok(None)
 }
 
-async fn capture(
+async fn authorize(
     conn: &mut PgConn,
     mut attempt: Attempt,
     notice: &Notice,
     event: EventId,
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
-    let Some(next) = attempt.state.after(AttemptEvent::Capture) else {
-        let same = attempt.reference.as_deref() == Some(notice.payment_id.as_str())
-            && attempt.captured_minor == notice.amount_minor
-            && attempt.captured_currency.as_deref() == Some(notice.currency.as_str());
-        return Ok(if same {
-            Applied::AlreadyApplied
-        } else {
-            ignored(format!(
-                "attempt {} is captured; the gateway reports another capture under its payment {}",
-                attempt.id, notice.payment_id
-            ))
-        });
-    };
-    attempt.state = next;
-    attempt.captured_minor = notice.amount_minor;
-    attempt.captured_currency = Some(notice.currency.clone());
-    // The payment that brought the money is the one to refund.
-    attempt.reference = Some(notice.payment_id.clone());
-    attempt.updated_at = at;
-    store::save_attempt(conn, &attempt).await?;
-    let exact = attempt.amount.minor == notice.amount_minor && attempt.amount.currency.code() == notice.currency;
-    let detail = (!exact).then(|| {
-        format!(
-            "asked for {} {}, received {} {} (minor units)",
+    let Some(next) = attempt.state.after(AttemptEvent::Authorize) else { return Ok(Applied::AlreadyApplied) };
+    if attempt.amount.minor != notice.amount_minor || attempt.amount.currency.code() != notice.currency {
+        // What nobody asked to be held is never taken; the gateway lets go of it by itself.
+        let detail = format!(
+            "asked to hold {} {}, the gateway holds {} {} (minor units)",
             attempt.amount.minor, attempt.amount.currency, notice.amount_minor, notice.currency
-        )
-    });
-    record(conn, &attempt, "capture", notice, event, detail.as_deref(), at).await?;
-    Ok(match detail {
-        None => Applied::Captured { attempt: attempt.id, amount: attempt.amount },
-        Some(detail) => Applied::Mismatch { attempt: attempt.id, detail },
-    })
+        );
+        return Ok(Applied::Mismatch { attempt: attempt.id, detail });
+    }
+    attempt.enter(next, at);
+    // The payment that holds the money is the one to capture.
+    attempt.reference = Some(notice.payment_id.clone());
+    store::save_attempt(conn, &attempt).await?;
+    record(conn, &attempt, "authorization", notice, event, None, at).await?;
+    Ok(Applied::Authorized { attempt: attempt.id, amount: attempt.amount })
 }
 
 async fn fail(
@@ -233,12 +257,14 @@ async fn fail(
             _ => Applied::AlreadyApplied,
         });
     };
-    attempt.state = next;
+    attempt.enter(next, at);
     attempt.reference.get_or_insert_with(|| notice.payment_id.clone());
-    attempt.updated_at = at;
     store::save_attempt(conn, &attempt).await?;
     record(conn, &attempt, kind, notice, event, Some(status), at).await?;
-    Ok(Applied::Failed { attempt: attempt.id, reason: status.to_owned() })
+    Ok(match what {
+        AttemptEvent::Void => Applied::Voided { attempt: attempt.id },
+        _ => Applied::Failed { attempt: attempt.id, reason: status.to_owned() },
+    })
 }
 
 async fn record(

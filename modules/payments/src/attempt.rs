@@ -11,6 +11,24 @@ kernel::typed_id!(
     /// A payment attempt.
     AttemptId
 );
+kernel::typed_id!(
+    /// A capture of an authorised attempt.
+    CaptureId
+);
+
+/// How the money of a payment is collected
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Enum, AsExpression, FromSqlRow)]
+#[oai(rename_all = "snake_case")]
+#[diesel(sql_type = Text)]
+pub enum CaptureMethod {
+    /// At once, when the customer approves
+    #[default]
+    Automatic,
+    /// Approving holds the amount; it is taken later, once, in whole or in part
+    Manual,
+}
+
+text_enum!(CaptureMethod { Automatic => "automatic", Manual => "manual" });
 
 /// Where a payment attempt stands
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, AsExpression, FromSqlRow)]
@@ -49,6 +67,8 @@ pub(crate) enum AttemptEvent {
     Refuse,
     /// The gateway did not answer.
     LoseAnswer,
+    /// The gateway says that the money is held for us.
+    Authorize,
     /// The gateway says that the money is in.
     Capture,
     /// The gateway says that the customer declined or could not pay.
@@ -63,19 +83,24 @@ impl AttemptState {
     /// The state after `event`, or `None` when the event changes nothing: money that came in stays in, an end stays an
     /// end, and old news is old news. Money is believed from every state, because it is there.
     pub(crate) const fn after(self, event: AttemptEvent) -> Option<Self> {
-        use AttemptEvent::{Capture, Expire, Fail, LoseAnswer, Open, Refuse, Void};
+        use AttemptEvent::{Authorize, Capture, Expire, Fail, LoseAnswer, Open, Refuse, Void};
         match (self, event) {
             (Self::Captured, _) => None,
             (_, Capture) => Some(Self::Captured),
+            (Self::Created | Self::Pending | Self::Unknown, Authorize) => Some(Self::Authorized),
             (Self::Created | Self::Unknown, Open) => Some(Self::Pending),
             (Self::Created | Self::Unknown, Refuse) => Some(Self::Failed),
             (Self::Created, LoseAnswer) => Some(Self::Unknown),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Fail) => Some(Self::Failed),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Void) => Some(Self::Voided),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Expire) => Some(Self::Expired),
-            (Self::Pending | Self::Authorized, Open | Refuse | LoseAnswer)
+            (Self::Pending, Open | Refuse | LoseAnswer)
+            | (Self::Authorized, Open | Refuse | LoseAnswer | Authorize)
             | (Self::Unknown, LoseAnswer)
-            | (Self::Failed | Self::Voided | Self::Expired, Open | Refuse | LoseAnswer | Fail | Void | Expire) => None,
+            | (
+                Self::Failed | Self::Voided | Self::Expired,
+                Open | Refuse | LoseAnswer | Authorize | Fail | Void | Expire,
+            ) => None,
         }
     }
 
@@ -96,6 +121,8 @@ pub struct Attempt {
     pub gateway: String,
     /// What was asked for.
     pub amount: Money,
+    /// Whether approving takes the money or holds it.
+    pub capture_method: CaptureMethod,
     /// Where it stands.
     pub state: AttemptState,
     /// The gateway's name for it, once known.
@@ -110,6 +137,12 @@ pub struct Attempt {
     pub refunded_minor: i64,
     /// What is promised to refunds without a final answer.
     pub refunding_minor: i64,
+    /// What the capture under way is to bring; 0 when there is none.
+    pub capturing_minor: i64,
+    /// The last capture that was asked for: the idempotency key and the reference that the gateway is given.
+    pub capture_id: Option<CaptureId>,
+    /// It is to be taken back, and the gateway has not said that it is.
+    pub voiding: bool,
     /// When it was started.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -117,6 +150,25 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// What can be taken of the money that is held: nothing while a capture or a void is under way, because an attempt is
+    /// captured once.
+    pub const fn capturable_minor(&self) -> i64 {
+        match self.state {
+            AttemptState::Authorized if self.capturing_minor == 0 && !self.voiding => self.amount.minor,
+            _ => 0,
+        }
+    }
+
+    /// The state is another one: no capture and no void is under way any more.
+    pub(crate) const fn enter(&mut self, state: AttemptState, at: DateTime<Utc>) {
+        self.state = state;
+        self.updated_at = at;
+        if !matches!(state, AttemptState::Authorized) {
+            self.capturing_minor = 0;
+            self.voiding = false;
+        }
+    }
+
     /// What can still be given back, in minor units of the currency that came in.
     pub const fn refundable_minor(&self) -> i64 {
         self.captured_minor.saturating_sub(self.refunded_minor).saturating_sub(self.refunding_minor)
@@ -135,18 +187,18 @@ mod tests {
     #[test]
     fn every_state_answers_every_event_as_the_table_says() {
         // Rows: states in the order of `ALL`; columns: the events below. `None` is "stays as it is".
-        let events = [Open, Refuse, LoseAnswer, Capture, Fail, Void, Expire];
-        let captured = Some(Captured);
+        let events = [Open, Refuse, LoseAnswer, Authorize, Capture, Fail, Void, Expire];
+        let (captured, held) = (Some(Captured), Some(Authorized));
         let (failed, voided, expired) = (Some(Failed), Some(Voided), Some(Expired));
         let table = [
-            (Created, [Some(Pending), failed, Some(Unknown), captured, failed, voided, expired]),
-            (Pending, [None, None, None, captured, failed, voided, expired]),
-            (Authorized, [None, None, None, captured, failed, voided, expired]),
-            (Captured, [None; 7]),
-            (Failed, [None, None, None, captured, None, None, None]),
-            (Voided, [None, None, None, captured, None, None, None]),
-            (Expired, [None, None, None, captured, None, None, None]),
-            (Unknown, [Some(Pending), failed, None, captured, failed, voided, expired]),
+            (Created, [Some(Pending), failed, Some(Unknown), held, captured, failed, voided, expired]),
+            (Pending, [None, None, None, held, captured, failed, voided, expired]),
+            (Authorized, [None, None, None, None, captured, failed, voided, expired]),
+            (Captured, [None; 8]),
+            (Failed, [None, None, None, None, captured, None, None, None]),
+            (Voided, [None, None, None, None, captured, None, None, None]),
+            (Expired, [None, None, None, None, captured, None, None, None]),
+            (Unknown, [Some(Pending), failed, None, held, captured, failed, voided, expired]),
         ];
         assert_eq!(table.map(|(state, _)| state).as_slice(), AttemptState::ALL);
         for (state, row) in table {

@@ -53,6 +53,25 @@ cached_sql! {
 }
 
 cached_sql! {
+    /// What is held, and what is under way with it. Few attempts are: whatever is neither held nor says that something is
+    /// under way is not looked at twice.
+    Holds(limit: st::BigInt = i64) -> Row,
+    "SELECT d.name, 'attempt ' || s.id, d.detail FROM payments.attempts s CROSS JOIN LATERAL (VALUES \
+         ('payments.authorized_has_transaction', s.state = 'authorized' AND NOT EXISTS ( \
+              SELECT FROM payments.transactions t WHERE t.attempt_id = s.id AND t.kind = 'authorization'), \
+          'the attempt is authorized; no transaction says that its money was ever held'), \
+         ('payments.underway_only_while_authorized', (s.capturing_minor <> 0 OR s.voiding) AND s.state <> 'authorized', \
+          format('the attempt is %s; a capture of %s is under way, voiding: %s', s.state, s.capturing_minor, s.voiding)), \
+         ('payments.capture_or_void', s.capturing_minor <> 0 AND s.voiding, \
+          format('a capture of %s is under way, and a void as well', s.capturing_minor)), \
+         ('payments.capturing_within_amount', s.capturing_minor NOT BETWEEN 0 AND s.amount_minor \
+              OR (s.capturing_minor > 0 AND s.capture_id IS NULL), \
+          format('%s is promised to the capture %s, %s was asked for', s.capturing_minor, s.capture_id, s.amount_minor)) \
+     ) AS d(name, broken, detail) \
+     WHERE (s.state = 'authorized' OR s.capturing_minor <> 0 OR s.voiding) AND d.broken ORDER BY s.id LIMIT $1"
+}
+
+cached_sql! {
     /// Refunds against the attempts they belong to and the transactions that made them.
     Refunds(limit: st::BigInt = i64) -> Row,
     "WITH broken AS MATERIALIZED ( \
@@ -96,6 +115,10 @@ const CHECKS: &[&str] = &[
     "payments.captured_equals_transactions",
     "payments.captured_currency_equals_transactions",
     "payments.state_equals_transactions",
+    "payments.authorized_has_transaction",
+    "payments.underway_only_while_authorized",
+    "payments.capture_or_void",
+    "payments.capturing_within_amount",
     "payments.refunded_equals_transactions",
     "payments.refunded_equals_refunds",
     "payments.refunding_equals_refunds",
@@ -113,6 +136,7 @@ const CHECKS: &[&str] = &[
 pub async fn audit(conn: &mut PgConn) -> QueryResult<Vec<Difference>> {
     let limit = &AT_MOST;
     let mut rows: Vec<(String, String, String)> = Counters { limit }.load(conn).await?;
+    rows.extend(Holds { limit }.load::<(String, String, String)>(conn).await?);
     rows.extend(Refunds { limit }.load::<(String, String, String)>(conn).await?);
     rows.extend(Orphans { limit }.load::<(String, String, String)>(conn).await?);
     rows.extend(Inbox { limit }.load::<(String, String, String)>(conn).await?);

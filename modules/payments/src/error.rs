@@ -21,6 +21,17 @@ pub enum PaymentError {
         /// What could be given back.
         refundable_minor: i64,
     },
+    /// More is to be taken than is held and not being taken already.
+    #[error("{asked_minor} is more than the {capturable_minor} that can be captured")]
+    CaptureExceedsAuthorized {
+        /// What was asked for.
+        asked_minor: i64,
+        /// What could be taken.
+        capturable_minor: i64,
+    },
+    /// The attempt holds no money that could be taken or let go.
+    #[error("the payment attempt {0} holds no money, or its capture or release is under way")]
+    NotAuthorized(AttemptId),
     /// No such attempt.
     #[error("there is no payment attempt {0}")]
     UnknownAttempt(AttemptId),

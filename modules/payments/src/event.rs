@@ -31,6 +31,8 @@ pub(crate) struct Notice {
 /// What a webhook says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
+    /// `payment.authorized`
+    Authorized,
     /// `payment.captured`
     Captured,
     /// `payment.failed`, with the status that says how.
@@ -78,6 +80,7 @@ impl Notice {
             Ok::<_, String>((ours, theirs))
         };
         let news = match kind.as_str() {
+            "payment.authorized" => News::Authorized,
             "payment.captured" => News::Captured,
             "payment.failed" => {
                 News::Failed { status: name("status", data.status.unwrap_or_else(|| "failed".into()))? }
@@ -124,6 +127,13 @@ mod tests {
         let id = AttemptId::new();
         let notice = Notice::parse(&body("payment.captured", &id.to_string(), "p-1", 5, "USD")).unwrap();
         assert_eq!((notice.news, notice.attempt_id, notice.amount_minor), (News::Captured, id, 5));
+    }
+
+    #[test]
+    fn money_that_is_held_is_news_of_its_own() {
+        let id = AttemptId::new();
+        let notice = Notice::parse(&body("payment.authorized", &id.to_string(), "p-1", 5, "USD")).unwrap();
+        assert_eq!((notice.news, notice.attempt_id, notice.amount_minor), (News::Authorized, id, 5));
     }
 
     #[test]

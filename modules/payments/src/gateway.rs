@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::Money;
 
-use crate::{AttemptId, RefundId, book::BookPage};
+use crate::{AttemptId, CaptureId, CaptureMethod, RefundId, book::BookPage};
 
 /// A payment to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct CreatePayment {
     pub attempt_id: AttemptId,
     /// How much.
     pub amount: Money,
+    /// Whether approving takes the money or holds it.
+    pub capture: CaptureMethod,
     /// What the customer reads on the pay page.
     pub description: String,
     /// Where the gateway reports to.
@@ -50,6 +52,33 @@ pub struct Refunded {
     pub failure: Option<String>,
 }
 
+/// Money that is held, to be taken: once, and the rest is let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateCapture {
+    /// Our capture: the idempotency key, and the reference there.
+    pub capture_id: CaptureId,
+    /// The gateway's name for the payment.
+    pub payment_reference: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// The gateway's answer to a capture: the money is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// The gateway's name for the capture.
+    pub reference: String,
+    /// What it took.
+    pub amount: Money,
+}
+
+/// The gateway's answer to taking a payment back: nothing is held any more, and nothing was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voided {
+    /// The gateway's name for the payment.
+    pub reference: String,
+}
+
 /// Why a gateway did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -80,8 +109,16 @@ pub trait Gateway: Send + Sync + 'static {
     fn name(&self) -> &str;
     /// Opens a payment. Asking twice for the same attempt opens one payment.
     async fn create_payment(&self, payment: &CreatePayment) -> Result<Opened, GatewayError>;
+    /// Takes money that is held. Asking twice for the same capture takes it once.
+    async fn capture(&self, capture: &CreateCapture) -> Result<Captured, GatewayError>;
+    /// Lets go of a payment before any money moved. One that was let go already is answered alike.
+    async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError>;
     /// Gives money back. Asking twice for the same refund gives it back once.
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError>;
+    /// Whether it has a book of its own to compare ours with. One that has none is not audited against it.
+    fn keeps_book(&self) -> bool {
+        true
+    }
     /// A page of the gateway's own book, from its beginning or from a cursor of the page before.
     async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError>;
 }

@@ -2,17 +2,22 @@
 
 use std::{fmt, time::Duration};
 
-use kernel::request;
+use kernel::{Currency, Money, request};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{BookPage, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded};
+use crate::{
+    BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened,
+    Refunded, Voided,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What an answer may weigh; a page of the book has some 300 KiB.
 const ANSWER_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// The conflicts that are a "no" for good: the payment is over, or it holds less. Every other 409 is "still at it".
+const FINAL_CONFLICTS: &[&str] = &["payment_not_pending", "payment_not_authorized", "capture_exceeds_authorized"];
 
 /// Where a gateway is and how it knows us.
 #[derive(Clone)]
@@ -72,14 +77,28 @@ struct Payment {
 }
 
 #[derive(Deserialize)]
+struct Capture {
+    id: String,
+    amount: i64,
+    currency: Currency,
+}
+
+#[derive(Deserialize)]
+struct Void {
+    id: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
 struct Refund {
     id: String,
     status: String,
     reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Refusal {
+    code: Option<String>,
     detail: Option<String>,
     title: Option<String>,
 }
@@ -140,8 +159,9 @@ impl HttpGateway {
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| CallError::Unreadable(error).into());
         }
-        if is_refusal(status) {
-            let reason = serde_json::from_slice::<Refusal>(&body).ok().and_then(|it| it.detail.or(it.title));
+        let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
+        if is_refusal(status, refusal.code.as_deref()) {
+            let reason = refusal.detail.or(refusal.title);
             return Err(GatewayError::Refused(reason.unwrap_or_else(|| format!("it answered {status}"))));
         }
         Err(CallError::Status(status).into())
@@ -153,10 +173,14 @@ impl HttpGateway {
     }
 }
 
-/// Whether an answer is a "no" to what was asked. "Not you" (401, 403), "not now" (408, 425, 429), "still at it" (409) and
-/// everything from 500 on say nothing about it: those are asked again.
-fn is_refusal(status: StatusCode) -> bool {
-    status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408 | 409 | 425 | 429)
+/// Whether an answer is a "no" to what was asked. "Not you" (401, 403), "not now" (408, 425, 429), "still at it" (409
+/// without a code that says otherwise) and everything from 500 on say nothing about it: those are asked again.
+fn is_refusal(status: StatusCode, code: Option<&str>) -> bool {
+    match status.as_u16() {
+        409 => code.is_some_and(|code| FINAL_CONFLICTS.contains(&code)),
+        401 | 403 | 408 | 425 | 429 => false,
+        _ => status.is_client_error(),
+    }
 }
 
 /// A name that the gateway gave something, if it is one we can keep.
@@ -182,8 +206,14 @@ impl Gateway for HttpGateway {
             "description": payment.description,
             "webhook_url": payment.webhook_url,
         });
-        if let (Some(url), Some(members)) = (&payment.return_url, body.as_object_mut()) {
-            members.insert("return_url".to_owned(), Value::from(url.as_str()));
+        if let Some(members) = body.as_object_mut() {
+            if let Some(url) = &payment.return_url {
+                members.insert("return_url".to_owned(), Value::from(url.as_str()));
+            }
+            // A gateway that does not know the word takes the money at once.
+            if payment.capture == CaptureMethod::Manual {
+                members.insert("capture_method".to_owned(), Value::from(payment.capture.as_str()));
+            }
         }
         let answer: Payment = self.post(&["api", "payments"], payment.attempt_id.to_string(), &body).await?;
         // A customer is sent there: nothing but a web address will do.
@@ -193,6 +223,25 @@ impl Gateway for HttpGateway {
             return Err(CallError::Unusable("pay_url").into());
         }
         Ok(Opened { reference: name(answer.id, "id")?, pay_url: answer.pay_url })
+    }
+
+    async fn capture(&self, capture: &CreateCapture) -> Result<Captured, GatewayError> {
+        let body = json!({"amount": capture.amount.minor, "reference": capture.capture_id});
+        let path = ["api", "payments", &capture.payment_reference, "captures"];
+        let answer: Capture = self.post(&path, capture.capture_id.to_string(), &body).await?;
+        if answer.amount <= 0 {
+            return Err(CallError::Unusable("amount").into());
+        }
+        Ok(Captured { reference: name(answer.id, "id")?, amount: Money::new(answer.amount, answer.currency) })
+    }
+
+    async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError> {
+        let path = ["api", "payments", payment_reference, "void"];
+        let answer: Void = self.post(&path, format!("void-{payment_reference}"), &json!({})).await?;
+        match answer.status.as_str() {
+            "voided" => Ok(Voided { reference: name(answer.id, "id")? }),
+            _ => Err(CallError::Unusable("status").into()),
+        }
     }
 
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {

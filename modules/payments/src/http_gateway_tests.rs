@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::*;
-use crate::{AttemptId, RefundId};
+use crate::{AttemptId, CaptureId, RefundId};
 
 /// What a counterpart received: method, path and query, two headers, body.
 type Received = Arc<Mutex<Vec<(String, String, Option<String>, Option<String>, Value)>>>;
@@ -59,6 +59,7 @@ fn payment() -> CreatePayment {
     CreatePayment {
         attempt_id: AttemptId::new(),
         amount: Money::new(1_299, Currency::USD),
+        capture: CaptureMethod::Automatic,
         description: "Order A-1".into(),
         webhook_url: "http://127.0.0.1/hook".into(),
         return_url: Some("http://127.0.0.1/back".into()),
@@ -95,6 +96,56 @@ async fn refunds_succeed_fail_and_escape_the_path() {
     there.answers(201, json!({"id": "r-1", "status": "failed", "reason": "too much"}));
     assert_eq!(there.gateway.refund(&refund()).await.unwrap().failure.as_deref(), Some("too much"));
     assert_eq!(there.received.lock().unwrap()[0].1, "/api/payments/p%2F1/refunds");
+}
+
+#[tokio::test]
+async fn a_payment_is_held_captured_under_its_key_and_voided() {
+    let there = start().await;
+    there.answers(201, json!({"id": "p-1", "pay_url": "http://127.0.0.1/pay/x"}));
+    there.gateway.create_payment(&CreatePayment { capture: CaptureMethod::Manual, ..payment() }).await.unwrap();
+    let capture = CreateCapture {
+        capture_id: CaptureId::new(),
+        payment_reference: "p/1".into(),
+        amount: Money::new(5, Currency::USD),
+    };
+    there.answers(201, json!({"id": "c-1", "amount": 5, "currency": "USD", "more": 1}));
+    let captured = there.gateway.capture(&capture).await.unwrap();
+    assert_eq!(captured, Captured { reference: "c-1".into(), amount: Money::new(5, Currency::USD) });
+    there.answers(200, json!({"id": "p/1", "status": "voided"}));
+    assert_eq!(there.gateway.void("p/1").await.unwrap(), Voided { reference: "p/1".into() });
+    let received = there.received.lock().unwrap().clone();
+    assert_eq!(received[0].4["capture_method"], "manual");
+    assert_eq!(
+        (received[1].1.as_str(), &received[1].3),
+        ("/api/payments/p%2F1/captures", &Some(capture.capture_id.to_string()))
+    );
+    assert_eq!(received[1].4, json!({"amount": 5, "reference": capture.capture_id}));
+    assert_eq!((received[2].0.as_str(), received[2].1.as_str()), ("POST", "/api/payments/p%2F1/void"));
+
+    for unusable in [
+        json!({"id": "c", "amount": 0, "currency": "USD"}),
+        json!({"id": "c", "amount": 5, "currency": "usd"}),
+        json!({"id": "", "amount": 5, "currency": "USD", "status": "voided"}),
+        json!({"id": "p", "status": "pending"}),
+    ] {
+        there.answers(200, unusable.clone());
+        assert!(matches!(there.gateway.capture(&capture).await, Err(GatewayError::NoAnswer(_))), "{unusable}");
+        assert!(matches!(there.gateway.void("p").await, Err(GatewayError::NoAnswer(_))), "{unusable}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_is_a_no_only_when_it_says_so() {
+    let there = start().await;
+    for code in ["payment_not_pending", "payment_not_authorized", "capture_exceeds_authorized"] {
+        there.answers(409, json!({"code": code, "detail": "because"}));
+        let answer = there.gateway.void("p").await;
+        assert!(matches!(answer, Err(GatewayError::Refused(why)) if why == "because"), "{code}");
+    }
+    for body in [json!({"code": "in_progress"}), json!({}), json!([])] {
+        there.answers(409, body.clone());
+        assert!(matches!(there.gateway.void("p").await, Err(GatewayError::NoAnswer(_))), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use kernel::{Job, Queue};
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, RefundId};
+use crate::{AttemptId, CaptureId, EventId, RefundId};
 
 /// Applies a webhook of the inbox to the attempt and to its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,5 +36,41 @@ impl Job for SendRefund {
 
     fn unique_key(&self) -> Option<String> {
         Some(self.refund_id.to_string())
+    }
+}
+
+/// Asks the gateway to take money that is held, again and again until it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendCapture {
+    /// The attempt.
+    pub attempt_id: AttemptId,
+    /// The capture: a later one, after this was declined, is a job of its own.
+    pub capture_id: CaptureId,
+}
+
+impl Job for SendCapture {
+    const KIND: &'static str = "payments.send_capture";
+    const QUEUE: Queue = Queue::Urgent;
+    const MAX_ATTEMPTS: i16 = 100;
+
+    fn unique_key(&self) -> Option<String> {
+        Some(self.capture_id.to_string())
+    }
+}
+
+/// Asks the gateway to let go of money that is held, again and again until it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendVoid {
+    /// The attempt.
+    pub attempt_id: AttemptId,
+}
+
+impl Job for SendVoid {
+    const KIND: &'static str = "payments.send_void";
+    const QUEUE: Queue = Queue::Urgent;
+    const MAX_ATTEMPTS: i16 = 100;
+
+    fn unique_key(&self) -> Option<String> {
+        Some(self.attempt_id.to_string())
     }
 }

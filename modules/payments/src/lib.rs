@@ -10,11 +10,14 @@ mod attempt;
 mod audit;
 mod audit_book;
 mod book;
+mod capture;
+mod capturing;
 mod error;
 mod event;
 mod gateway;
 mod http_gateway;
 pub mod jobs;
+mod offline;
 mod open;
 mod query;
 mod receive;
@@ -29,20 +32,28 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod text_enum;
+mod voiding;
 
 pub use api::dto::{PaymentView, RefundView};
 pub use api::{Api, WebhookGateway, problem::problems};
 pub use apply::{Applied, apply, order_of_event};
-pub use attempt::{Attempt, AttemptId, AttemptState};
+pub use attempt::{Attempt, AttemptId, AttemptState, CaptureId, CaptureMethod};
 pub use audit::audit;
 pub use audit_book::{audit_book, audit_book_at};
 pub use book::{BookEntry, BookPage, BookRefund};
+pub use capture::{CaptureOutcome, VoidOutcome};
+pub use capturing::{capture_answered, load_attempt, request_capture, send_capture};
 pub use error::PaymentError;
 pub use event::EventId;
-pub use gateway::{CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded, SharedGateway};
+pub use gateway::{
+    Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded, SharedGateway,
+    Voided,
+};
 pub use http_gateway::{HttpGateway, HttpGatewaySettings};
+pub use offline::{OfflineGateway, record_offline};
 pub use open::{open_at_gateway, opened, refused, start, unanswered};
 pub use query::{Sums, list, list_refunds, sums, sums_of};
 pub use refund::{Refund, RefundId, RefundOutcome, RefundState};
 pub use refunding::{load_refund, refund_answered, request_refund, request_refund_of, send_refund};
 pub use signature::{SecretError, SigningSecret, SigningSecrets};
+pub use voiding::{request_void, send_void, void_answered};

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use kernel::{Money, OrderId, PgConn};
 
 use crate::{
-    Attempt, AttemptId, AttemptState, CreatePayment, Gateway, GatewayError, Opened, PaymentError,
+    Attempt, AttemptId, AttemptState, CaptureMethod, CreatePayment, Gateway, GatewayError, Opened, PaymentError,
     attempt::AttemptEvent, store,
 };
 
-/// Writes down that `amount` is to be collected for the order. An attempt of the same gateway and amount that is still
-/// open (created, pending, or without an answer) is given instead of a second one, so that asking twice never opens two
+/// Writes down that `amount` is to be collected for the order, or held for it until it is captured. An attempt of the
+/// same gateway, amount and method that is still open (created, pending, or without an answer) is given instead of a second one, so that asking twice never opens two
 /// payments. The caller holds the order's row. Joins the caller's transaction.
 ///
 /// # Errors
@@ -19,6 +19,7 @@ pub async fn start(
     order_id: OrderId,
     gateway: &str,
     amount: Money,
+    capture_method: CaptureMethod,
     at: DateTime<Utc>,
 ) -> Result<Attempt, PaymentError> {
     if amount.minor <= 0 {
@@ -27,6 +28,7 @@ pub async fn start(
     let open = store::attempts_of(conn, order_id).await?.into_iter().rev().find(|attempt| {
         attempt.gateway == gateway
             && attempt.amount == amount
+            && attempt.capture_method == capture_method
             && matches!(attempt.state, AttemptState::Created | AttemptState::Pending | AttemptState::Unknown)
     });
     if let Some(attempt) = open {
@@ -37,6 +39,7 @@ pub async fn start(
         order_id,
         gateway: gateway.to_owned(),
         amount,
+        capture_method,
         state: AttemptState::Created,
         reference: None,
         pay_url: None,
@@ -44,6 +47,9 @@ pub async fn start(
         captured_currency: None,
         refunded_minor: 0,
         refunding_minor: 0,
+        capturing_minor: 0,
+        capture_id: None,
+        voiding: false,
         created_at: at,
         updated_at: at,
     };
@@ -72,6 +78,7 @@ pub async fn open_at_gateway(
         .create_payment(&CreatePayment {
             attempt_id: attempt.id,
             amount: attempt.amount,
+            capture: attempt.capture_method,
             description: description.to_owned(),
             webhook_url: webhook_url.to_owned(),
             return_url: return_url.map(str::to_owned),

@@ -11,8 +11,10 @@ use crate::{Attempt, Refund, store};
 /// What an order's payments add up to, in minor units of the order's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
-    /// Promised and not collected.
+    /// Held and free to be captured: no capture and no void of it is under way.
     pub authorized_minor: i64,
+    /// Held, and promised to captures without a final answer.
+    pub capturing_minor: i64,
     /// Collected.
     pub captured_minor: i64,
     /// Given back.
@@ -29,10 +31,11 @@ pub struct Sums {
 
 cached_sql! {
     SumsOf(orders: st::Array<st::Uuid> = Vec<OrderId>)
-        -> (st::Uuid, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::Bool, st::Bool, st::Bool),
+        -> (st::Uuid, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::Bool, st::Bool, st::Bool),
     // Sums of bigint are numeric; no order's payments come near the end of a bigint.
     "SELECT order_id, \
-            coalesce(sum(amount_minor) FILTER (WHERE state = 'authorized'), 0)::bigint, \
+            coalesce(sum(amount_minor) FILTER (WHERE state = 'authorized' AND capturing_minor = 0 AND NOT voiding), 0)::bigint, \
+            coalesce(sum(capturing_minor), 0)::bigint, \
             coalesce(sum(captured_minor) FILTER (WHERE captured_currency = currency), 0)::bigint, \
             coalesce(sum(refunded_minor) FILTER (WHERE captured_currency = currency), 0)::bigint, \
             coalesce(sum(refunding_minor) FILTER (WHERE captured_currency = currency), 0)::bigint, \
@@ -50,7 +53,7 @@ pub async fn sums_of(conn: &mut PgConn, orders: &[OrderId]) -> QueryResult<HashM
     if orders.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(OrderId, i64, i64, i64, i64, bool, bool, bool)> =
+    let rows: Vec<(OrderId, i64, i64, i64, i64, i64, bool, bool, bool)> =
         SumsOf { orders: &orders.to_vec() }.load(conn).await?;
     Ok(rows
         .into_iter()
@@ -58,6 +61,7 @@ pub async fn sums_of(conn: &mut PgConn, orders: &[OrderId]) -> QueryResult<HashM
             |(
                 order,
                 authorized_minor,
+                capturing_minor,
                 captured_minor,
                 refunded_minor,
                 refunding_minor,
@@ -67,6 +71,7 @@ pub async fn sums_of(conn: &mut PgConn, orders: &[OrderId]) -> QueryResult<HashM
             )| {
                 let sums = Sums {
                     authorized_minor,
+                    capturing_minor,
                     captured_minor,
                     refunded_minor,
                     refunding_minor,

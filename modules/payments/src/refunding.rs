@@ -6,28 +6,39 @@ use diesel::QueryResult;
 use kernel::{Currency, Money, OrderId, PgConn, job};
 
 use crate::{
-    Applied, Attempt, AttemptId, CreateRefund, EventId, Gateway, GatewayError, PaymentError, Refund, RefundId,
-    RefundOutcome, RefundState, jobs::SendRefund, store,
+    Applied, Attempt, AttemptId, AttemptState, CreateRefund, EventId, Gateway, GatewayError, PaymentError, Refund,
+    RefundId, RefundOutcome, RefundState, jobs::SendRefund, store,
 };
 
-/// Asks for `amount_minor` of the order's captured money to go back, newest payment first, and puts the sending jobs
+/// Asks for `amount_minor` of the order's captured money to go back, newest payment first or of `payment` alone, and puts the sending jobs
 /// into the queue. Money that came in in another currency than was asked for is left alone: see [`request_refund_of`].
 /// Joins the caller's transaction.
 ///
 /// # Errors
-/// [`PaymentError::RefundExceedsCaptured`], [`PaymentError::AmountNotPositive`], and what the database said.
+/// [`PaymentError::RefundExceedsCaptured`], [`PaymentError::AmountNotPositive`], [`PaymentError::UnknownAttempt`] when
+/// `payment` is none of the order's, and what the database said.
 pub async fn request_refund(
     conn: &mut PgConn,
     order_id: OrderId,
     amount_minor: i64,
+    payment: Option<AttemptId>,
     reason: &str,
     at: DateTime<Utc>,
 ) -> Result<Vec<RefundId>, PaymentError> {
     if amount_minor <= 0 {
         return Err(PaymentError::AmountNotPositive);
     }
-    let attempts: Vec<Attempt> =
-        store::lock_captured(conn, order_id).await?.into_iter().filter(|attempt| !attempt.is_foreign()).collect();
+    if let Some(id) = payment {
+        store::find_attempt(conn, id)
+            .await?
+            .filter(|attempt| attempt.order_id == order_id)
+            .ok_or(PaymentError::UnknownAttempt(id))?;
+    }
+    let attempts: Vec<Attempt> = store::lock_in_state(conn, order_id, AttemptState::Captured)
+        .await?
+        .into_iter()
+        .filter(|attempt| !attempt.is_foreign() && payment.is_none_or(|id| attempt.id == id))
+        .collect();
     let mut left = amount_minor;
     let mut shares = Vec::new();
     for attempt in attempts.into_iter().rev() {

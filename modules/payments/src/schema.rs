@@ -17,6 +17,10 @@ pub mod payments {
             refunding_minor -> Int8,
             created_at -> Timestamptz,
             updated_at -> Timestamptz,
+            capture_method -> Text,
+            capturing_minor -> Int8,
+            capture_id -> Nullable<Uuid>,
+            voiding -> Bool,
         }
     }
 

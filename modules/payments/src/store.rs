@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 use kernel::{Currency, Money, OrderId, PgConn};
 
 use crate::{
-    Attempt, AttemptId, AttemptState, EventId, Refund, RefundId, RefundState,
+    Attempt, AttemptId, AttemptState, CaptureId, CaptureMethod, EventId, Refund, RefundId, RefundState,
     schema::payments::{attempts, inbox, refunds, transactions},
 };
 
@@ -37,6 +37,10 @@ struct AttemptRow {
     refunding_minor: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    capture_method: CaptureMethod,
+    capturing_minor: i64,
+    capture_id: Option<CaptureId>,
+    voiding: bool,
 }
 
 impl TryFrom<AttemptRow> for Attempt {
@@ -55,6 +59,10 @@ impl TryFrom<AttemptRow> for Attempt {
             captured_currency: row.captured_currency,
             refunded_minor: row.refunded_minor,
             refunding_minor: row.refunding_minor,
+            capture_method: row.capture_method,
+            capturing_minor: row.capturing_minor,
+            capture_id: row.capture_id,
+            voiding: row.voiding,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -70,12 +78,22 @@ pub(crate) async fn insert_attempt(conn: &mut PgConn, attempt: &Attempt) -> Quer
             attempts::amount_minor.eq(attempt.amount.minor),
             attempts::currency.eq(attempt.amount.currency.code()),
             attempts::state.eq(attempt.state),
+            attempts::capture_method.eq(attempt.capture_method),
+            attempts::reference.eq(attempt.reference.as_deref()),
+            attempts::captured_minor.eq(attempt.captured_minor),
+            attempts::captured_currency.eq(attempt.captured_currency.as_deref()),
             attempts::created_at.eq(attempt.created_at),
             attempts::updated_at.eq(attempt.updated_at),
         ))
         .execute(conn)
         .await
         .map(drop)
+}
+
+pub(crate) async fn find_attempt(conn: &mut PgConn, id: AttemptId) -> QueryResult<Option<Attempt>> {
+    let row: Option<AttemptRow> =
+        attempts::table.filter(attempts::id.eq(id)).select(AttemptRow::as_select()).first(conn).await.optional()?;
+    row.map(Attempt::try_from).transpose()
 }
 
 /// The attempt, locked until the transaction ends.
@@ -101,11 +119,15 @@ pub(crate) async fn attempts_of(conn: &mut PgConn, order_id: OrderId) -> QueryRe
     rows.into_iter().map(Attempt::try_from).collect()
 }
 
-/// The captured attempts of an order, oldest first, locked until the transaction ends.
-pub(crate) async fn lock_captured(conn: &mut PgConn, order_id: OrderId) -> QueryResult<Vec<Attempt>> {
+/// The attempts of an order in `state`, oldest first, locked until the transaction ends.
+pub(crate) async fn lock_in_state(
+    conn: &mut PgConn,
+    order_id: OrderId,
+    state: AttemptState,
+) -> QueryResult<Vec<Attempt>> {
     let rows: Vec<AttemptRow> = attempts::table
         .filter(attempts::order_id.eq(order_id))
-        .filter(attempts::state.eq(AttemptState::Captured))
+        .filter(attempts::state.eq(state))
         .order(attempts::id)
         .select(AttemptRow::as_select())
         .for_update()
@@ -147,6 +169,9 @@ pub(crate) async fn save_attempt(conn: &mut PgConn, attempt: &Attempt) -> QueryR
             attempts::captured_currency.eq(attempt.captured_currency.as_deref()),
             attempts::refunded_minor.eq(attempt.refunded_minor),
             attempts::refunding_minor.eq(attempt.refunding_minor),
+            attempts::capturing_minor.eq(attempt.capturing_minor),
+            attempts::capture_id.eq(attempt.capture_id),
+            attempts::voiding.eq(attempt.voiding),
             attempts::updated_at.eq(attempt.updated_at),
         ))
         .execute(conn)

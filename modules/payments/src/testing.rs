@@ -5,18 +5,25 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{BookEntry, BookPage, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded};
+use crate::{
+    BookEntry, BookPage, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded,
+    Voided,
+};
 
 /// What was asked of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// A payment.
     Payment(CreatePayment),
+    /// A capture.
+    Capture(CreateCapture),
+    /// To let go of this payment.
+    Void(String),
     /// A refund.
     Refund(CreateRefund),
 }
 
-/// What the gateway does when it is next asked for a payment or a refund. Without a script it agrees.
+/// What the gateway does when it is next asked for something. Without a script it agrees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
     /// It does what it is asked.
@@ -93,6 +100,16 @@ impl Gateway for ScriptedGateway {
         self.react(Asked::Payment(payment.clone()))?;
         let reference = format!("scripted-{}", payment.attempt_id);
         Ok(Opened { pay_url: format!("http://127.0.0.1/pay/{reference}"), reference })
+    }
+
+    async fn capture(&self, capture: &CreateCapture) -> Result<Captured, GatewayError> {
+        self.react(Asked::Capture(capture.clone()))?;
+        Ok(Captured { reference: format!("scripted-{}", capture.capture_id), amount: capture.amount })
+    }
+
+    async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError> {
+        self.react(Asked::Void(payment_reference.to_owned()))?;
+        Ok(Voided { reference: payment_reference.to_owned() })
     }
 
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {

@@ -2,6 +2,8 @@
 
 mod audit;
 mod book;
+mod holding;
+mod offline;
 mod refunds;
 mod settling;
 mod support;

@@ -159,6 +159,7 @@ const UNBOUND_IDS: [(&str, &str); 17] = [
     ("orders.events.request_id", "a text from a header"),
     ("orders.notes.author_id", "a person: another schema"),
     ("payments.attempts.order_id", "an order: another schema"),
+    ("payments.attempts.capture_id", "our name for a capture: a key for the gateway, of no table"),
     ("payments.refunds.order_id", "an order: another schema"),
     ("payments.inbox.webhook_id", "the gateway's own name for it"),
 ];

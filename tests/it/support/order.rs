@@ -107,7 +107,8 @@ impl TestApp {
     pub async fn other_payment(&self, id: &str, minor: i64) -> Value {
         let mut conn = self.database.connect().await;
         let amount = kernel::Money::new(minor, kernel::Currency::USD);
-        let attempt = payments::start(&mut conn, id.parse().unwrap(), "mock", amount, self.now()).await.unwrap();
+        let (order, method) = (id.parse().unwrap(), payments::CaptureMethod::Automatic);
+        let attempt = payments::start(&mut conn, order, "mock", amount, method, self.now()).await.unwrap();
         let gateway: &dyn Gateway = self.wiring.gateways.get("mock").unwrap().as_ref();
         let webhook = format!("{}/v1/webhooks/payments/mock", self.url);
         let opened = payments::open_at_gateway(gateway, &attempt, "Order", &webhook, None).await.unwrap();

@@ -133,6 +133,7 @@ impl From<CatalogError> for Problem {
             E::ImageNotWritten(_)
             | E::ImageTask(_)
             | E::ImpossibleQuantity { .. }
+            | E::NotEnough { .. }
             | E::StockNotAsLocked { .. }
             | E::BadRow(_) => Self::internal(&error),
         }

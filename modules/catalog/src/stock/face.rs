@@ -176,68 +176,54 @@ pub(super) async fn append_locked(conn: &mut PgConn, movements: &[Movement]) -> 
     if set == variants.len() { Ok(()) } else { Err(CatalogError::StockNotAsLocked { expected: variants.len(), set }) }
 }
 
-/// Sums the quantities of each variant; sorted by variant.
-fn summed(items: &[(VariantId, i32)]) -> Result<BTreeMap<VariantId, i32>, CatalogError> {
-    let mut sums = BTreeMap::new();
-    for &(variant_id, quantity) in items {
-        let sum: &mut i32 = sums.entry(variant_id).or_insert(0);
-        *sum = sum
-            .checked_add(quantity)
-            .filter(|_| quantity > 0)
-            .ok_or(CatalogError::ImpossibleQuantity { variant_id, quantity })?;
-    }
-    Ok(sums)
+/// What an order does to one variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderMove {
+    /// The variant.
+    pub variant_id: VariantId,
+    /// Why.
+    pub kind: MovementKind,
+    /// Difference of what is there.
+    pub on_hand: i32,
+    /// Difference of what is promised.
+    pub reserved: i32,
 }
 
-/// Gives reserved units of an order back: locks the rows sorted and appends `release` movements.
-/// Joins the caller's transaction.
+/// Moves the stock of an order: locks the rows sorted and appends one movement for each move, in the order given. All
+/// of them or none. Whether the products are still on sale is not asked. Joins the caller's transaction.
 ///
 /// # Errors
-/// More units than are reserved, a variant without a stock row, and what the database said. All of them mean that the
-/// caller's book and ours disagree; nothing may be committed then.
-pub async fn release(
+/// [`CatalogError::NotEnough`] when units are to be promised or sent that are not there. More units given back than
+/// are promised, a variant without a stock row, and what the database said mean that the caller's book and ours
+/// disagree; nothing may be committed then.
+pub async fn move_for_order(
     conn: &mut PgConn,
     order_id: OrderId,
-    items: &[(VariantId, i32)],
+    moves: &[OrderMove],
     actor: Option<UserId>,
     at: DateTime<Utc>,
 ) -> Result<(), CatalogError> {
-    let sums = summed(items)?;
-    let mut balances = lock_balances(conn, &sums.keys().copied().collect()).await?;
-    let mut movements = Vec::with_capacity(sums.len());
-    for (variant_id, quantity) in sums {
-        let movement = balances
-            .get_mut(&variant_id)
-            .and_then(|balance| balance.step(MovementKind::Release, 0, -quantity, at))
-            .ok_or(CatalogError::ImpossibleQuantity { variant_id, quantity })?;
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let mut variants: Vec<VariantId> = moves.iter().map(|one| one.variant_id).collect();
+    variants.sort_unstable();
+    variants.dedup();
+    let mut balances = lock_balances(conn, &variants).await?;
+    let mut movements = Vec::with_capacity(moves.len());
+    for &OrderMove { variant_id, kind, on_hand, reserved } in moves {
+        let impossible =
+            CatalogError::ImpossibleQuantity { variant_id, quantity: if reserved == 0 { on_hand } else { reserved } };
+        let Some(balance) = balances.get_mut(&variant_id) else { return Err(impossible) };
+        let available = balance.sellable();
+        let Some(movement) = balance.step(kind, on_hand, reserved, at) else {
+            return Err(match kind {
+                MovementKind::Reserve => CatalogError::NotEnough { variant_id, available },
+                MovementKind::Ship => CatalogError::NotEnough { variant_id, available: i64::from(balance.on_hand) },
+                _ => impossible,
+            });
+        };
         movements.push(Movement { order_id: Some(order_id), actor, ..movement });
     }
     append_locked(conn, &movements).await
-}
-
-/// Reserves units of an order again, for a payment that came late: all of them (`true`) or, when one variant is not
-/// there in that number any more, none (`false`). Whether the products are still on sale is not asked: they are paid
-/// for. Joins the caller's transaction.
-///
-/// # Errors
-/// What the database said.
-pub async fn reserve_again(
-    conn: &mut PgConn,
-    order_id: OrderId,
-    items: &[(VariantId, i32)],
-    at: DateTime<Utc>,
-) -> Result<bool, CatalogError> {
-    let sums = summed(items)?;
-    let mut balances = lock_balances(conn, &sums.keys().copied().collect()).await?;
-    let mut movements = Vec::with_capacity(sums.len());
-    for (variant_id, quantity) in sums {
-        let step =
-            balances.get_mut(&variant_id).and_then(|balance| balance.step(MovementKind::Reserve, 0, quantity, at));
-        match step {
-            Some(movement) => movements.push(Movement { order_id: Some(order_id), ..movement }),
-            None => return Ok(false),
-        }
-    }
-    append_locked(conn, &movements).await?;
-    Ok(true)
 }

@@ -53,6 +53,13 @@ pub fn order() -> Value {
         "webhook_url": "http://127.0.0.1:9/hook"})
 }
 
+/// The same, to be approved first and captured later.
+pub fn manual() -> Value {
+    let mut order = order();
+    order["capture_method"] = json!("manual");
+    order
+}
+
 /// The token in a pay page's address.
 pub fn token(answer: &Value) -> String {
     answer["pay_url"].as_str().unwrap().strip_prefix("http://pay.example/pay/").unwrap().to_owned()
@@ -100,6 +107,14 @@ impl<E: Endpoint> House<E> {
         let answer = self.open(key, &order()).await;
         assert_eq!(self.press(&token(&answer), "approve").await.0.status(), StatusCode::SEE_OTHER);
         answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A payment with the money held; answers its id and its page's token.
+    pub async fn authorized(&self, key: &str) -> (String, String) {
+        let answer = self.open(key, &manual()).await;
+        let token = token(&answer);
+        assert_eq!(self.press(&token, "approve").await.0.status(), StatusCode::SEE_OTHER);
+        (answer["id"].as_str().unwrap().to_owned(), token)
     }
 
     pub async fn count(&self, from_where: &str) -> i64 {

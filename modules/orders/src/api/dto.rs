@@ -2,15 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{BusinessId, CountryCode, Currency, Money, OrderId, ProductId, Prose, Text, UserId, VariantId};
+use payments::CaptureMethod;
 use poem_openapi::{Enum, Object, types::Example};
 
+use super::{
+    effects_dto::{OrderEffects, RefusedAction},
+    parcels_dto::{OrderReturn, OrderShipment},
+};
 use crate::{
     address::{Address, OrderAddress},
+    change::Change,
     event::{ActorKind, EventKind},
+    guidance::{self, OrderAction},
     order::{Line, Order},
     query::{EventRow, SellerShare},
-    status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus},
+    status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus},
     store::OrderRow,
+    viewer::Viewer,
 };
 
 /// `minor` units of a currency that came from the database, where only known codes are written.
@@ -100,15 +108,19 @@ impl PaymentGateway {
 
 /// How an order is to be paid
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields, example)]
+#[oai(deny_unknown_fields, example, skip_serializing_if_is_none)]
 pub struct StartPayment {
     /// Through which gateway
     pub gateway: PaymentGateway,
+    /// How much of what is owed; all of it when nothing is said
+    pub amount: Option<Money>,
+    /// Whether the money is taken at once, or held until something ships; at once when nothing is said
+    pub capture: Option<CaptureMethod>,
 }
 
 impl Example for StartPayment {
     fn example() -> Self {
-        Self { gateway: PaymentGateway::Mock }
+        Self { gateway: PaymentGateway::Mock, amount: None, capture: Some(CaptureMethod::Manual) }
     }
 }
 
@@ -132,22 +144,38 @@ pub struct OrderView {
     pub return_status: ReturnStatus,
     /// Why staff hold it back
     pub hold_reason: Option<String>,
+    /// How it is paid when no gateway is part of it
+    pub offline_method: Option<OfflineMethod>,
     /// What it costs: active lines plus charges minus credits
     pub total: Money,
     /// What it cost when it was placed
     pub original_total: Money,
     /// What is still owed; below zero when money is to go back
     pub balance_due: Money,
+    /// What a gateway holds for us, and we have not taken
+    pub authorized: Money,
     /// What was captured
     pub captured: Money,
     /// What was refunded
     pub refunded: Money,
+    /// What is on its way back
+    pub refunding: Money,
     /// Its lines
     pub lines: Vec<OrderLineView>,
     /// What raises the total: shipping, tax
     pub charges: Vec<OrderAdjustmentView>,
     /// What lowers the total: discounts, goodwill
     pub credits: Vec<OrderAdjustmentView>,
+    /// Its parcels, oldest first
+    pub shipments: Vec<OrderShipment>,
+    /// What comes back, oldest first
+    pub returns: Vec<OrderReturn>,
+    /// What you may do with it now
+    pub allowed_actions: Vec<OrderAction>,
+    /// What you may not do now, and why
+    pub refused_actions: Vec<RefusedAction>,
+    /// What the command did to stock and money, or would do; only in answers of commands
+    pub effects: Option<OrderEffects>,
     /// Where it goes
     pub ship_to: Address,
     /// A word from the buyer
@@ -183,10 +211,18 @@ pub struct OrderLineView {
     pub quantity: i32,
     /// How many of them were called off
     pub cancelled_quantity: i32,
+    /// How many of them are in parcels that have not left yet
+    pub packed_quantity: i32,
     /// How many of them were sent
     pub shipped_quantity: i32,
+    /// How many of those arrived
+    pub delivered_quantity: i32,
+    /// How many of those are in returns that are still open
+    pub returning_quantity: i32,
     /// How many of those came back
     pub returned_quantity: i32,
+    /// Of how many that were not called off the price was given back, line by line
+    pub refunded_quantity: i32,
     /// Price of one before discount
     pub list_price: Money,
     /// Price of one, as sold
@@ -208,7 +244,7 @@ pub struct OrderAdjustmentView {
     pub created_at: DateTime<Utc>,
 }
 
-fn line_view(line: &Line, currency: &str) -> OrderLineView {
+pub(super) fn line_view(line: &Line, currency: &str) -> OrderLineView {
     OrderLineView {
         position: line.position,
         variant_id: line.variant_id,
@@ -218,16 +254,26 @@ fn line_view(line: &Line, currency: &str) -> OrderLineView {
         name: line.name.clone(),
         quantity: line.quantity,
         cancelled_quantity: line.cancelled_quantity,
+        packed_quantity: line.packed_quantity,
         shipped_quantity: line.shipped_quantity,
+        delivered_quantity: line.delivered_quantity,
+        returning_quantity: line.returning_quantity,
         returned_quantity: line.returned_quantity,
+        refunded_quantity: line.refunded_quantity,
         list_price: money(line.list_price_minor, currency),
         unit_price: money(line.unit_price_minor, currency),
         total: money(line.total_minor, currency),
     }
 }
 
-impl From<&Order> for OrderView {
-    fn from(order: &Order) -> Self {
+impl OrderView {
+    /// The order as its buyer or staff see it after a command.
+    pub fn after(change: &Change, viewer: &Viewer) -> Self {
+        Self { effects: Some(OrderEffects::of(change)), ..Self::of(&change.order, viewer, change.at) }
+    }
+
+    /// The order as its buyer or staff see it.
+    pub fn of(order: &Order, viewer: &Viewer, now: DateTime<Utc>) -> Self {
         let money = |minor| money(minor, &order.currency);
         let adjustments = |is_charge| {
             order
@@ -242,6 +288,7 @@ impl From<&Order> for OrderView {
                 })
                 .collect()
         };
+        let guidance = guidance::of_order(order, viewer, now);
         Self {
             id: order.id,
             number: order.number.clone(),
@@ -251,14 +298,22 @@ impl From<&Order> for OrderView {
             fulfillment_status: order.fulfillment_status,
             return_status: order.return_status,
             hold_reason: order.hold_reason.clone(),
+            offline_method: order.offline_method,
             total: money(order.total_minor),
             original_total: money(order.original_total_minor),
             balance_due: money(order.balance_due()),
+            authorized: money(order.sums.authorized),
             captured: money(order.sums.captured),
             refunded: money(order.sums.refunded),
+            refunding: money(order.sums.refunding),
             lines: order.lines.iter().map(|line| line_view(line, &order.currency)).collect(),
             charges: adjustments(true),
             credits: adjustments(false),
+            shipments: order.shipments.iter().map(|one| OrderShipment::of(order, one, viewer)).collect(),
+            returns: order.returns.iter().map(|one| OrderReturn::of(order, one, viewer)).collect(),
+            allowed_actions: guidance.allowed,
+            refused_actions: guidance.refused.into_iter().map(RefusedAction::from).collect(),
+            effects: None,
             ship_to: order.ship_to.clone(),
             note: order.note.clone(),
             placed_at: order.placed_at,

@@ -1,6 +1,9 @@
 //! Errors as answers.
 
-use kernel::{Kind, Problem, idempotency, problem::NOT_FOUND};
+use kernel::{
+    Kind, Problem, idempotency,
+    problem::{FORBIDDEN, INVALID_REQUEST, NOT_FOUND},
+};
 
 use crate::{
     error::OrderError,
@@ -15,11 +18,28 @@ const MIXED_CURRENCIES: Kind = Kind::new("mixed_currencies", 409, "An order has 
 const TOTAL_CHANGED: Kind = Kind::new("total_changed", 409, "The total is not the expected one");
 const TOTAL_TOO_LARGE: Kind = Kind::new("total_too_large", 409, "The total is too large");
 const TOO_MANY_UNITS: Kind = Kind::new("too_many_units", 409, "Too many units of one variant");
-const INVALID_TRANSITION: Kind = Kind::new("invalid_transition", 409, "The order cannot do that from where it stands");
+const INVALID_TRANSITION: Kind = Kind::new("invalid_transition", 409, "It cannot do that from where it stands");
 const ALREADY_SHIPPED: Kind = Kind::new("already_shipped", 409, "Something has been shipped");
 const NOTHING_DUE: Kind = Kind::new("nothing_due", 409, "The order owes nothing");
 const NOT_PAYABLE: Kind = Kind::new("not_payable", 409, "The order takes no payment");
 const PAYMENT_REFUSED: Kind = Kind::new("payment_refused", 409, "The gateway refused the payment");
+const TOO_FEW_UNITS: Kind = Kind::new("too_few_units", 409, "There are not so many units left for this");
+const NO_SUCH_LINE: Kind = Kind::new("no_such_line", 409, "There is no such line");
+const SEVERAL_SELLERS: Kind = Kind::new("several_sellers", 409, "A parcel or a return is one seller's");
+const NOT_CONFIRMED: Kind = Kind::new("not_confirmed", 409, "The order is not confirmed");
+const ON_HOLD: Kind = Kind::new("on_hold", 409, "The order is on hold");
+const NOT_ON_HOLD: Kind = Kind::new("not_on_hold", 409, "The order is not on hold");
+const NOT_COVERED: Kind = Kind::new("not_covered", 409, "The order is not paid for");
+const NOTHING_TO_PACK: Kind = Kind::new("nothing_to_pack", 409, "Nothing is left to pack");
+const NOTHING_TO_CANCEL: Kind = Kind::new("nothing_to_cancel", 409, "Nothing is left to call off");
+const NOTHING_TO_RETURN: Kind = Kind::new("nothing_to_return", 409, "Nothing can be sent back");
+const NOT_ALL_SENT: Kind = Kind::new("not_all_sent", 409, "Something has not been sent yet");
+const REFUND_TOO_LARGE: Kind = Kind::new("refund_too_large", 409, "More is to go back than is there");
+const CAPTURE_TOO_LARGE: Kind = Kind::new("capture_too_large", 409, "More is to be taken than is possible");
+const PAYMENT_TOO_LARGE: Kind = Kind::new("payment_too_large", 409, "More is to be paid than is owed");
+const NOTHING_HELD: Kind = Kind::new("nothing_held", 409, "No gateway holds money for the order");
+const NOTHING_TO_REFUND: Kind = Kind::new("nothing_to_refund", 409, "There is no money to give back");
+const OTHER_CURRENCY: Kind = Kind::new("other_currency", 409, "The order is in another currency");
 const GATEWAY_UNAVAILABLE: Kind = Kind::new("gateway_unavailable", 503, "The payment gateway does not answer");
 const OVERLOADED: Kind = Kind::new("overloaded", 503, "Too many orders are waiting");
 
@@ -37,6 +57,23 @@ pub fn problems() -> Vec<Kind> {
         NOTHING_DUE,
         NOT_PAYABLE,
         PAYMENT_REFUSED,
+        TOO_FEW_UNITS,
+        NO_SUCH_LINE,
+        SEVERAL_SELLERS,
+        NOT_CONFIRMED,
+        ON_HOLD,
+        NOT_ON_HOLD,
+        NOT_COVERED,
+        NOTHING_TO_PACK,
+        NOTHING_TO_CANCEL,
+        NOTHING_TO_RETURN,
+        NOT_ALL_SENT,
+        REFUND_TOO_LARGE,
+        CAPTURE_TOO_LARGE,
+        PAYMENT_TOO_LARGE,
+        NOTHING_HELD,
+        NOTHING_TO_REFUND,
+        OTHER_CURRENCY,
         GATEWAY_UNAVAILABLE,
         OVERLOADED,
     ]
@@ -83,9 +120,12 @@ impl From<OrderError> for Problem {
             OrderError::NoExport => {
                 NOT_FOUND.problem("There is no such export, or its file is gone. Ask for a new one.")
             }
+            OrderError::Catalog(catalog::CatalogError::NotEnough { available, .. }) => OUT_OF_STOCK.problem(format!(
+                "Nothing was changed. {available} units of what this needs are on the shelf. Receive goods first."
+            )),
+            OrderError::Payment(error) => error.into(),
             OrderError::Catalog(_)
             | OrderError::Files(_)
-            | OrderError::Payment(_)
             | OrderError::UnknownGateway(_)
             | OrderError::Inconsistent(_)
             | OrderError::DryRun(_) => Self::internal(&error),
@@ -101,7 +141,63 @@ impl From<OrderError> for Problem {
             OrderError::Transition(error) => INVALID_TRANSITION.problem(
                 format!("{error}. Read the order again to see where it stands.").replacen("an order", "An order", 1),
             ),
-            OrderError::Shipped => ALREADY_SHIPPED.problem("A shipped order cannot be cancelled as a whole."),
+            OrderError::Shipped => ALREADY_SHIPPED.problem(
+                "Something has left already. Units that have not been packed can be called off by the seller or an operator; \
+                 what has arrived can be sent back.",
+            ),
+            OrderError::Shipment(error) => moved("A shipment", &error),
+            OrderError::Return(error) => moved("A return", &error),
+            OrderError::Forbidden(why) => FORBIDDEN.problem(why),
+            OrderError::NoSuchLine(position) => NO_SUCH_LINE
+                .problem(format!("There is no line at position {position} among those you may change. Read the order again.")),
+            OrderError::NotInIt(position) => {
+                NO_SUCH_LINE.problem(format!("It has nothing of line {position}. Look at its lines."))
+            }
+            OrderError::TooFewUnits { position, asked, left } => TOO_FEW_UNITS
+                .problem(format!("Nothing was changed. Line {position} has {left} left for this; {asked} were asked for."))
+                .with_error(format!("lines/{position}"), format!("at most {left}")),
+            OrderError::SeveralSellers => {
+                SEVERAL_SELLERS.problem("Nothing was changed. Send one request for the lines of each seller.")
+            }
+            OrderError::NotConfirmed(status) => NOT_CONFIRMED.problem(format!(
+                "The order is {status}. Goods leave for a confirmed order: one that is paid, or that staff confirmed."
+            )),
+            OrderError::OnHold(reason) => {
+                ON_HOLD.problem(format!("Staff hold the order back: {reason}. An operator can release it."))
+            }
+            OrderError::NotOnHold => NOT_ON_HOLD.problem("There is nothing to release."),
+            OrderError::NotCovered => NOT_COVERED.problem(
+                "What was paid or held for the order went away. Ask for a new payment, or write down one that was made by hand.",
+            ),
+            OrderError::NothingToPack => NOTHING_TO_PACK.problem("Everything is packed, sent or called off."),
+            OrderError::NothingToCancel => NOTHING_TO_CANCEL.problem(
+                "Everything is packed, sent or called off. A parcel that has not left can be cancelled first.",
+            ),
+            OrderError::NothingToReturn => {
+                NOTHING_TO_RETURN.problem("Nothing has arrived that is not back, or on its way back, already.")
+            }
+            OrderError::NotAllSent => {
+                NOT_ALL_SENT.problem("Send what is left, or call it off. Then the order can be completed.")
+            }
+            OrderError::RefundTooLarge { asked, left } => REFUND_TOO_LARGE.problem(format!(
+                "{asked} were asked for; {left} came in, did not go back and is not on its way back. Ask for {left} or less."
+            )),
+            OrderError::CaptureTooLarge { asked, left } => CAPTURE_TOO_LARGE.problem(format!(
+                "{asked} were asked for; {left} is held and owed. Ask for {left} or less."
+            )),
+            OrderError::PaymentTooLarge { asked, left } => {
+                PAYMENT_TOO_LARGE.problem(format!("{asked} were offered; {left} is owed. Pay {left} or less."))
+            }
+            OrderError::BadRefund(why) => INVALID_REQUEST.problem(format!("A refund of kind {why}.")),
+            OrderError::NothingHeld => {
+                NOTHING_HELD.problem("Nothing is authorised, or it is being taken or given up already.")
+            }
+            OrderError::NothingToRefund => {
+                NOTHING_TO_REFUND.problem("Nothing was captured, or everything went back or is on its way back.")
+            }
+            OrderError::OtherCurrency(currency) => {
+                OTHER_CURRENCY.problem(format!("The order is in {currency}; send the amount in {currency}."))
+            }
             OrderError::NothingDue => NOTHING_DUE.problem("Everything is paid. There is nothing to do."),
             OrderError::NotPayable(why) => NOT_PAYABLE.problem(format!("The order cannot be paid: {why}.")),
             OrderError::GatewayRefused(reason) => {
@@ -122,6 +218,13 @@ impl From<OrderError> for Problem {
             }
         }
     }
+}
+
+/// A move that is not in a machine's table.
+fn moved(what: &str, error: &impl std::fmt::Display) -> Problem {
+    let error = error.to_string();
+    let rest = error.split_once(" that ").map_or(error.as_str(), |(_, rest)| rest);
+    INVALID_TRANSITION.problem(format!("{what} that {rest}. Read it again to see where it stands."))
 }
 
 kernel::problem_responses! {
@@ -163,6 +266,8 @@ kernel::problem_responses! {
         BadRequest = 400,
         /// Log in first
         Unauthorized = 401,
+        /// You may see it and may not do this
+        Forbidden = 403,
         /// There is no such order among those you may see
         NotFound = 404,
         /// The order's state, the stock, or an unfinished first request forbids it

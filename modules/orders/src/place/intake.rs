@@ -29,24 +29,17 @@ use super::{
 };
 use crate::{
     api::dto::OrderView,
+    command::Answer,
     error::OrderError,
     event::{Actor, ActorKind, EventKind, NewEvent},
     jobs::{OrderMail, SendOrderMail},
     number::order_number,
     order::{Line, Order},
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
+    viewer::Viewer,
 };
 
-/// How an accepted (or replayed) placement is answered.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The order, as stored under the key.
-    pub body: JsonBytes<OrderView>,
-    /// Whether this is what an earlier request was answered.
-    pub replayed: bool,
-}
-
-type Reply = Result<Answer, OrderError>;
+type Reply = Result<Answer<OrderView>, OrderError>;
 type Waiting = (Placement, oneshot::Sender<Reply>);
 
 /// How the intake behaves.
@@ -270,7 +263,7 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         match shelf.decide(placement, &mut movements) {
             Ok(accepted) => {
                 let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
-                let body = JsonBytes::of(&OrderView::from(&order));
+                let body = JsonBytes::of(&OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at));
                 bodies.push(body.bytes().to_vec());
                 orders.push(order);
                 accepted_placements.push(placement);
@@ -327,7 +320,9 @@ async fn write(
     for (order, placement) in orders.iter().zip(accepted) {
         events.extend(first_events(order, placement));
         let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
-        jobs.push(NewJob::new(&SendOrderMail { order_id: order.id, mail })?.of_request(&placement.request));
+        jobs.push(
+            NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?.of_request(&placement.request),
+        );
     }
     let (answered, released) = (Keys::of(accepted.iter().copied()), Keys::of(refused.iter().copied()));
     let writes = async {
@@ -372,8 +367,12 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         name: line.name,
         quantity: line.quantity,
         cancelled_quantity: 0,
+        packed_quantity: 0,
         shipped_quantity: 0,
+        delivered_quantity: 0,
+        returning_quantity: 0,
         returned_quantity: 0,
+        refunded_quantity: 0,
         list_price_minor: line.list_price_minor,
         unit_price_minor: line.unit_price_minor,
         total_minor: line.total_minor,
@@ -387,6 +386,7 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         fulfillment_status: FulfillmentStatus::Unfulfilled,
         return_status: ReturnStatus::None,
         hold_reason: None,
+        offline_method: None,
         currency: accepted.currency,
         total_minor: accepted.total_minor,
         original_total_minor: accepted.total_minor,
@@ -401,6 +401,8 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         last_event: if is_free { 2 } else { 1 },
         lines: lines.collect(),
         adjustments: vec![],
+        shipments: vec![],
+        returns: vec![],
     }
 }
 
@@ -493,7 +495,7 @@ fn no_database() -> OrderError {
 /// What a key's first user was told.
 #[derive(Clone)]
 enum Decision {
-    Answer(Answer),
+    Answer(Answer<OrderView>),
     Refuse(Refusal),
     InProgress,
     /// The key is stored with this fingerprint, which is not the caller's.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use kernel::{Currency, Money, Text};
 use poem_openapi::{Enum, Object};
 
-use crate::{Attempt, AttemptId, AttemptState, Refund, RefundId, RefundState};
+use crate::{Attempt, AttemptId, AttemptState, CaptureMethod, Refund, RefundId, RefundState};
 
 /// A try to collect money for an order
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
@@ -16,8 +16,20 @@ pub struct PaymentView {
     pub gateway: String,
     /// How much is asked for
     pub amount: Money,
+    /// How the money is collected
+    pub capture_method: CaptureMethod,
     /// Where it stands
     pub state: AttemptState,
+    /// What is held and can still be captured; there while the payment is authorised and nothing else is under way
+    pub authorized: Option<Money>,
+    /// What the capture under way is to bring; there until the gateway has answered
+    pub capturing: Option<Money>,
+    /// Whether the payment is being taken back and the gateway has not answered; there when it is
+    pub voiding: Option<bool>,
+    /// What came in; there when something did
+    pub captured: Option<Money>,
+    /// What of it went back; there when something did
+    pub refunded: Option<Money>,
     /// Where the customer pays; there while the payment is pending
     pub pay_url: Option<String>,
     /// When it was started
@@ -30,10 +42,19 @@ impl From<&Attempt> for PaymentView {
             AttemptState::Pending => attempt.pay_url.clone(),
             _ => None,
         };
+        let asked = |minor: i64| (minor > 0).then(|| Money::new(minor, attempt.amount.currency));
+        let came = attempt.captured_currency.as_deref().and_then(|code| Currency::parse(code).ok());
+        let came = |minor: i64| came.filter(|_| minor > 0).map(|currency| Money::new(minor, currency));
         Self {
             id: attempt.id,
             gateway: attempt.gateway.clone(),
             amount: attempt.amount,
+            capture_method: attempt.capture_method,
+            authorized: asked(attempt.capturable_minor()),
+            capturing: asked(attempt.capturing_minor),
+            voiding: attempt.voiding.then_some(true),
+            captured: came(attempt.captured_minor),
+            refunded: came(attempt.refunded_minor),
             state: attempt.state,
             pay_url,
             created_at: attempt.created_at,
@@ -74,7 +95,10 @@ impl From<&Refund> for RefundView {
 /// What happened to a payment
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum PaymentNotificationType {
-    /// The money is in
+    /// The money is held, until it is captured
+    #[oai(rename = "payment.authorized")]
+    PaymentAuthorized,
+    /// The money is in; of a payment that was held, what was captured of it
     #[oai(rename = "payment.captured")]
     PaymentCaptured,
     /// The payment is over without money; the status says how

@@ -11,9 +11,13 @@ use crate::PaymentError;
 const INVALID_SIGNATURE: Kind = Kind::new("invalid_signature", 401, "The signature does not hold");
 const REFUND_EXCEEDS_CAPTURED: Kind = Kind::new("refund_exceeds_captured", 409, "More is to be refunded than was paid");
 
+const CAPTURE_EXCEEDS_AUTHORIZED: Kind =
+    Kind::new("capture_exceeds_authorized", 409, "More is to be captured than is held");
+const NOT_AUTHORIZED: Kind = Kind::new("payment_not_authorized", 409, "The payment holds no money");
+
 /// Every kind of problem that payments declare.
 pub fn problems() -> Vec<Kind> {
-    vec![INVALID_SIGNATURE, REFUND_EXCEEDS_CAPTURED, TOO_LARGE]
+    vec![INVALID_SIGNATURE, REFUND_EXCEEDS_CAPTURED, CAPTURE_EXCEEDS_AUTHORIZED, NOT_AUTHORIZED, TOO_LARGE]
 }
 
 impl From<PaymentError> for Problem {
@@ -27,6 +31,16 @@ impl From<PaymentError> for Problem {
                      is not promised to another refund. Ask for {refundable_minor} or less."
                 ))
             }
+            PaymentError::CaptureExceedsAuthorized { asked_minor, capturable_minor } => {
+                CAPTURE_EXCEEDS_AUTHORIZED.problem(format!(
+                    "{asked_minor} (in minor units) is more than the {capturable_minor} that is held and not being captured \
+                     or released already. Ask for {capturable_minor} or less."
+                ))
+            }
+            PaymentError::NotAuthorized(_) => NOT_AUTHORIZED.problem(
+                "The payment is not authorised, or its capture or release is under way already. Look at the order's payments \
+                 to see where it stands.",
+            ),
             PaymentError::UnknownAttempt(_) => NOT_FOUND.problem("There is no such payment."),
             PaymentError::UnknownRefund(_) => NOT_FOUND.problem("There is no such refund."),
             PaymentError::UnknownEvent(_) => NOT_FOUND.problem("There is no such webhook."),

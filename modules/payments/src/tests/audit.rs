@@ -9,7 +9,7 @@ async fn found(sql: &str) -> Vec<&'static str> {
     let house = House::new().await;
     let attempt = house.captured(usd(1_000)).await;
     let mut conn = house.pool.get().await.unwrap();
-    let refund = request_refund(&mut conn, attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+    let refund = request_refund(&mut conn, attempt.order_id, 400, None, "test", noon()).await.unwrap()[0];
     house.answer(refund, RefundOutcome::Succeeded { reference: None }).await;
     house.sound().await;
     diesel_async::SimpleAsyncConnection::batch_execute(
@@ -47,6 +47,40 @@ async fn planted_corruptions_are_found() {
     ] {
         let checks = found(sql).await;
         assert!(checks.contains(&expected), "{sql}: {checks:?}");
+    }
+}
+
+/// What the database's own CHECKs would not let happen, were they not taken away first.
+#[tokio::test]
+async fn planted_corruptions_of_held_money_are_found() {
+    let checks = "attempts_capturing_within_amount, DROP CONSTRAINT attempts_capturing_authorized, \
+                  DROP CONSTRAINT attempts_capturing_has_id, DROP CONSTRAINT attempts_voiding_authorized";
+    for (sql, expected) in [
+        ("DELETE FROM payments.transactions WHERE kind = 'authorization'", "payments.authorized_has_transaction"),
+        (
+            "UPDATE payments.attempts SET state = 'expired', capturing_minor = 5",
+            "payments.underway_only_while_authorized",
+        ),
+        ("UPDATE payments.attempts SET state = 'voided', voiding = true", "payments.underway_only_while_authorized"),
+        ("UPDATE payments.attempts SET capturing_minor = 5, voiding = true", "payments.capture_or_void"),
+        ("UPDATE payments.attempts SET capturing_minor = 1001", "payments.capturing_within_amount"),
+        ("UPDATE payments.attempts SET capturing_minor = 5, capture_id = NULL", "payments.capturing_within_amount"),
+    ] {
+        let house = House::new().await;
+        house.capturing(&house.authorized(usd(1_000)).await, 400).await;
+        house.sound().await;
+        let mut conn = house.pool.get().await.unwrap();
+        diesel_async::SimpleAsyncConnection::batch_execute(
+            &mut *conn,
+            &format!(
+                "ALTER TABLE payments.attempts DROP CONSTRAINT {checks}; \
+                 SET session_replication_role = replica; {sql}; SET session_replication_role = DEFAULT"
+            ),
+        )
+        .await
+        .unwrap();
+        let found: Vec<_> = crate::audit(&mut conn).await.unwrap().iter().map(|difference| difference.check).collect();
+        assert!(found.contains(&expected), "{sql}: {found:?}");
     }
 }
 

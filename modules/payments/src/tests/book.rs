@@ -91,6 +91,36 @@ async fn differences_are_found_both_ways() {
 }
 
 #[tokio::test]
+async fn an_authorised_payment_in_the_book_has_moved_nothing() {
+    let house = House::new().await;
+    let attempt = house.authorized(usd(1_000)).await;
+    let gateway = ScriptedGateway::new("mock");
+    for (captured, expected) in [(0, &[][..]), (5, &["book.authorized_moved_nothing"][..])] {
+        gateway.set_book(vec![BookEntry { status: "authorized".to_owned(), ..entry(&attempt, captured, 0) }]);
+        assert_eq!(checks(&house, &gateway).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_here_is_held_there() {
+    let house = House::new().await;
+    let (held, open) = (house.authorized(usd(1_000)).await, house.pending(usd(1_000)).await);
+    let gateway = ScriptedGateway::new("mock");
+    let standing = |attempt, status: &str| BookEntry { status: status.to_owned(), ..entry(attempt, 0, 0) };
+    gateway.set_book(vec![standing(&held, "authorized"), standing(&open, "pending")]);
+    assert!(checks(&house, &gateway).await.is_empty());
+    for status in ["expired", "voided", "failed", "pending"] {
+        gateway.set_book(vec![standing(&held, status)]);
+        assert_eq!(checks(&house, &gateway).await, ["book.held_equals_ours"], "{status}");
+    }
+    gateway.set_book(vec![standing(&open, "authorized")]);
+    assert_eq!(checks(&house, &gateway).await, ["book.held_equals_ours"], "held there, and we do not know");
+    let fresh = SystemClock.now() - TimeDelta::seconds(30);
+    gateway.set_book(vec![BookEntry { updated_at: fresh, ..standing(&held, "expired") }]);
+    assert!(checks(&house, &gateway).await.is_empty(), "the news may be on its way");
+}
+
+#[tokio::test]
 async fn news_that_may_still_be_on_its_way_is_no_difference() {
     let (house, _, gateway, mut book) = shop().await;
     book[6].captured = 1_000;
@@ -106,7 +136,7 @@ async fn news_that_may_still_be_on_its_way_is_no_difference() {
 async fn refunds_are_compared_as_well() {
     let (house, attempts, gateway, mut book) = shop().await;
     let mut conn = house.pool.get().await.unwrap();
-    let refund = request_refund(&mut conn, attempts[0].order_id, 300, "test", long_ago()).await.unwrap()[0];
+    let refund = request_refund(&mut conn, attempts[0].order_id, 300, None, "test", long_ago()).await.unwrap()[0];
     crate::refund_answered(&mut conn, refund, RefundOutcome::Succeeded { reference: None }, long_ago()).await.unwrap();
     assert_eq!(checks(&house, &gateway).await, ["book.refunded_equals_ours"]);
     book[0] = entry(&attempts[0], 1_000, 300);

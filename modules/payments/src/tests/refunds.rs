@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn fifty_parallel_half_refunds_are_at_most_two() {
+async fn m_08_fifty_parallel_half_refunds_are_at_most_two() {
     let house = House::new().await;
     let attempt = house.captured(usd(1_000)).await;
     let tasks: Vec<_> = (0..50)
@@ -19,7 +19,7 @@ async fn fifty_parallel_half_refunds_are_at_most_two() {
             tokio::spawn(async move {
                 let mut conn = pool.get().await.unwrap();
                 let conn: &mut PgConn = &mut conn;
-                conn.transaction(async |conn| request_refund(conn, order, 500, "half", noon()).await).await
+                conn.transaction(async |conn| request_refund(conn, order, 500, None, "half", noon()).await).await
             })
         })
         .collect();
@@ -44,15 +44,15 @@ async fn refunds_go_to_the_newest_payment_first() {
     let old = house.captured_of(order, usd(300), noon()).await;
     let new = house.captured_of(order, usd(200), noon()).await;
     let mut conn = house.pool.get().await.unwrap();
-    let ids = request_refund(&mut conn, order, 250, "test", noon()).await.unwrap();
+    let ids = request_refund(&mut conn, order, 250, None, "test", noon()).await.unwrap();
     let refunds = query::list_refunds(&mut conn, order).await.unwrap();
     let shares: Vec<_> = refunds.iter().map(|refund| (refund.attempt_id, refund.amount.minor)).collect();
     assert_eq!(shares, [(new.id, 200), (old.id, 50)]);
     assert_eq!(ids, refunds.iter().map(|refund| refund.id).collect::<Vec<_>>());
-    let more = request_refund(&mut conn, order, 251, "test", noon()).await;
+    let more = request_refund(&mut conn, order, 251, None, "test", noon()).await;
     assert!(matches!(more, Err(PaymentError::RefundExceedsCaptured { asked_minor: 251, refundable_minor: 250 })));
     for nothing in [0, -1] {
-        let refused = request_refund(&mut conn, order, nothing, "test", noon()).await;
+        let refused = request_refund(&mut conn, order, nothing, None, "test", noon()).await;
         assert!(matches!(refused, Err(PaymentError::AmountNotPositive)));
     }
     house.sound().await;
@@ -64,8 +64,9 @@ async fn a_refund_is_sent_with_its_id_and_settled_by_the_answer() {
     let attempt = house.captured(usd(1_000)).await;
     let gateway = ScriptedGateway::new("mock");
     gateway.then(Reaction::StaySilent);
-    let id =
-        request_refund(&mut house.pool.get().await.unwrap(), attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+    let id = request_refund(&mut house.pool.get().await.unwrap(), attempt.order_id, 400, None, "test", noon())
+        .await
+        .unwrap()[0];
     let load = async || load_refund(&mut house.pool.get().await.unwrap(), id).await.unwrap().unwrap();
 
     let refund = load().await;
@@ -98,14 +99,14 @@ async fn a_declined_refund_gives_its_promise_back() {
     let gateway = ScriptedGateway::new("mock");
     gateway.then(Reaction::Refuse("not today".into()));
     let mut conn = house.pool.get().await.unwrap();
-    let id = request_refund(&mut conn, attempt.order_id, 1_000, "test", noon()).await.unwrap()[0];
+    let id = request_refund(&mut conn, attempt.order_id, 1_000, None, "test", noon()).await.unwrap()[0];
     let refund = load_refund(&mut conn, id).await.unwrap().unwrap();
     let outcome = send_refund(&gateway, &refund).await;
     assert_eq!(house.answer(id, outcome.clone()).await, Applied::RefundFailed { refund: id });
     assert_eq!(house.answer(id, outcome).await, Applied::AlreadyApplied);
     assert_eq!(house.sums(attempt.order_id).await.refunding_minor, 0);
     // Another refund took the money: the declined one cannot come back to life.
-    request_refund(&mut conn, attempt.order_id, 1_000, "again", noon()).await.unwrap();
+    request_refund(&mut conn, attempt.order_id, 1_000, None, "again", noon()).await.unwrap();
     let late = house.event(&refund_news("refund.succeeded", &attempt, id, usd(1_000))).await;
     assert!(matches!(house.settle(late).await, Applied::Ignored { .. }));
     house.sound().await;
@@ -116,7 +117,7 @@ async fn news_of_another_amount_does_not_settle_a_refund() {
     let house = House::new().await;
     let attempt = house.captured(usd(1_000)).await;
     let mut conn = house.pool.get().await.unwrap();
-    let id = request_refund(&mut conn, attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+    let id = request_refund(&mut conn, attempt.order_id, 400, None, "test", noon()).await.unwrap()[0];
     let event = house.event(&refund_news("refund.succeeded", &attempt, id, usd(300))).await;
     assert!(matches!(house.settle(event).await, Applied::Mismatch { .. }));
     assert_eq!(house.sums(attempt.order_id).await.refunding_minor, 400);

@@ -4,7 +4,7 @@ use kernel::{Currency, Money, OrderId};
 
 use super::support::{House, answer, captured, captured_as, failed, noon, permutations, refund_news, settle, usd};
 use crate::{
-    Applied, AttemptState, EventId, PaymentError, RefundOutcome, opened, order_of_event, query, refused,
+    Applied, AttemptState, CaptureMethod, EventId, PaymentError, RefundOutcome, opened, order_of_event, query, refused,
     request_refund, start, unanswered,
 };
 
@@ -74,7 +74,8 @@ async fn every_order_of_a_payments_life_ends_the_same() {
     let mut ends = Vec::new();
     for order in permutations(5) {
         let mut conn = house.pool.get().await.unwrap();
-        let attempt = start(&mut conn, OrderId::new(), "mock", usd(1_000), noon()).await.unwrap();
+        let attempt =
+            start(&mut conn, OrderId::new(), "mock", usd(1_000), CaptureMethod::Automatic, noon()).await.unwrap();
         unanswered(&mut conn, attempt.id, noon()).await.unwrap();
         drop(conn);
         let bodies = [captured(&attempt), captured(&attempt), failed(&attempt, "failed"), failed(&attempt, "expired")];
@@ -117,7 +118,7 @@ async fn every_order_of_a_refunds_life_ends_the_same() {
     for order in permutations(5) {
         let attempt = house.captured(usd(1_000)).await;
         let mut conn = house.pool.get().await.unwrap();
-        let refund = request_refund(&mut conn, attempt.order_id, 400, "test", noon()).await.unwrap()[0];
+        let refund = request_refund(&mut conn, attempt.order_id, 400, None, "test", noon()).await.unwrap()[0];
         drop(conn);
         let success = refund_news("refund.succeeded", &attempt, refund, usd(400));
         let decline = refund_news("refund.failed", &attempt, refund, usd(400));
@@ -165,7 +166,7 @@ async fn another_currency_is_recorded_and_counts_for_nothing_and_can_go_back() {
     let sums = house.sums(attempt.order_id).await;
     assert_eq!((sums.captured_minor, sums.currency_mismatch), (0, true));
     let mut conn = house.pool.get().await.unwrap();
-    let refused = request_refund(&mut conn, attempt.order_id, 1, "test", noon()).await;
+    let refused = request_refund(&mut conn, attempt.order_id, 1, None, "test", noon()).await;
     assert!(matches!(refused, Err(PaymentError::RefundExceedsCaptured { refundable_minor: 0, .. })));
     let refund =
         crate::request_refund_of(&mut conn, attempt.id, "not what we asked for", noon()).await.unwrap().unwrap();
@@ -181,7 +182,11 @@ async fn late_money_is_believed_after_a_decline() {
     for status in ["failed", "expired", "voided"] {
         let attempt = house.pending(usd(500)).await;
         let event = house.event(&failed(&attempt, status)).await;
-        assert_eq!(house.settle(event).await, Applied::Failed { attempt: attempt.id, reason: status.to_owned() });
+        let expected = match status {
+            "voided" => Applied::Voided { attempt: attempt.id },
+            _ => Applied::Failed { attempt: attempt.id, reason: status.to_owned() },
+        };
+        assert_eq!(house.settle(event).await, expected);
         assert_eq!(house.attempt(attempt.id).await.state.as_str(), status);
         assert_eq!(house.sums(attempt.order_id).await.voided, status == "voided");
         let event = house.event(&captured(&attempt)).await;
@@ -226,18 +231,21 @@ async fn asking_twice_to_pay_gives_the_same_attempt() {
     let house = House::new().await;
     let mut conn = house.pool.get().await.unwrap();
     let order = OrderId::new();
-    let first = start(&mut conn, order, "mock", usd(500), noon()).await.unwrap();
-    let again = start(&mut conn, order, "mock", usd(500), noon()).await.unwrap();
-    let other_amount = start(&mut conn, order, "mock", usd(600), noon()).await.unwrap();
+    let first = start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap();
+    let again = start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap();
+    let other_amount = start(&mut conn, order, "mock", usd(600), CaptureMethod::Automatic, noon()).await.unwrap();
     assert_eq!(first.id, again.id);
     assert_ne!(first.id, other_amount.id);
     let lost = unanswered(&mut conn, first.id, noon()).await.unwrap();
     assert_eq!(lost.state, AttemptState::Unknown);
-    assert_eq!(start(&mut conn, order, "mock", usd(500), noon()).await.unwrap().id, first.id);
+    assert_eq!(start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap().id, first.id);
     assert!(query::sums(&mut conn, order).await.unwrap().in_flight);
     let refused = refused(&mut conn, first.id, "no", noon()).await.unwrap();
     assert_eq!(refused.state, AttemptState::Failed);
-    assert_ne!(start(&mut conn, order, "mock", usd(500), noon()).await.unwrap().id, first.id);
-    assert!(matches!(start(&mut conn, order, "mock", usd(0), noon()).await, Err(PaymentError::AmountNotPositive)));
+    assert_ne!(start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap().id, first.id);
+    assert!(matches!(
+        start(&mut conn, order, "mock", usd(0), CaptureMethod::Automatic, noon()).await,
+        Err(PaymentError::AmountNotPositive)
+    ));
     house.sound().await;
 }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use testkit::TestDatabase;
 
 use crate::{
-    Applied, Attempt, AttemptId, EventId, Opened, PaymentError, RefundId, RefundOutcome, apply, opened, query,
-    refund_answered, start, store,
+    Applied, Attempt, AttemptId, CaptureMethod, CaptureOutcome, EventId, Opened, PaymentError, RefundId, RefundOutcome,
+    VoidOutcome, apply, capture_answered, opened, query, refund_answered, request_capture, request_void, start, store,
+    void_answered,
 };
 
 /// Where the tests' clocks stand.
@@ -43,9 +44,56 @@ impl House {
     }
 
     pub async fn pending_of(&self, order: OrderId, amount: Money, at: DateTime<Utc>) -> Attempt {
+        self.opened_of(order, amount, CaptureMethod::Automatic, at).await
+    }
+
+    async fn opened_of(&self, order: OrderId, amount: Money, method: CaptureMethod, at: DateTime<Utc>) -> Attempt {
         let mut conn = self.pool.get().await.unwrap();
-        let attempt = start(&mut conn, order, "mock", amount, at).await.unwrap();
+        let attempt = start(&mut conn, order, "mock", amount, method, at).await.unwrap();
         opened(&mut conn, attempt.id, &answer(attempt.id), at).await.unwrap()
+    }
+
+    /// An attempt with the money held.
+    pub async fn authorized(&self, amount: Money) -> Attempt {
+        self.authorized_of(OrderId::new(), amount).await
+    }
+
+    pub async fn authorized_of(&self, order: OrderId, amount: Money) -> Attempt {
+        let attempt = self.opened_of(order, amount, CaptureMethod::Manual, noon()).await;
+        let event = self.event(&authorized(&attempt)).await;
+        assert_eq!(self.settle(event).await, Applied::Authorized { attempt: attempt.id, amount });
+        self.attempt(attempt.id).await
+    }
+
+    /// Asks for this much of the attempt to be captured; answers the attempt as it is then.
+    pub async fn capturing(&self, attempt: &Attempt, amount_minor: i64) -> Attempt {
+        let mut conn = self.pool.get().await.unwrap();
+        let promised =
+            request_capture(&mut conn, attempt.order_id, amount_minor, Some(attempt.id), noon()).await.unwrap();
+        assert_eq!(promised, amount_minor);
+        drop(conn);
+        self.attempt(attempt.id).await
+    }
+
+    /// Asks for the attempt to be let go; answers it as it is then.
+    pub async fn voiding(&self, attempt: &Attempt) -> Attempt {
+        let mut conn = self.pool.get().await.unwrap();
+        let asked = request_void(&mut conn, attempt.order_id, Some(attempt.id), noon()).await.unwrap();
+        assert_eq!(asked, [attempt.id]);
+        drop(conn);
+        self.attempt(attempt.id).await
+    }
+
+    pub async fn capture_answer(&self, attempt: AttemptId, outcome: CaptureOutcome) -> Applied {
+        let mut conn = self.pool.get().await.unwrap();
+        let conn: &mut PgConn = &mut conn;
+        conn.transaction(async |conn| capture_answered(conn, attempt, outcome, noon()).await).await.unwrap()
+    }
+
+    pub async fn void_answer(&self, attempt: AttemptId, outcome: VoidOutcome) -> Applied {
+        let mut conn = self.pool.get().await.unwrap();
+        let conn: &mut PgConn = &mut conn;
+        conn.transaction(async |conn| void_answered(conn, attempt, outcome, noon()).await).await.unwrap()
     }
 
     /// An attempt with the money in.
@@ -131,6 +179,14 @@ fn body(kind: &str, attempt: &Attempt, amount: Money) -> Value {
         "payment_id": format!("pay-{}", attempt.id), "reference": attempt.id,
         "amount": amount.minor, "currency": amount.currency, "status": "…",
     }})
+}
+
+pub fn authorized(attempt: &Attempt) -> Value {
+    authorized_as(attempt, attempt.amount)
+}
+
+pub fn authorized_as(attempt: &Attempt, amount: Money) -> Value {
+    body("payment.authorized", attempt, amount)
 }
 
 pub fn captured(attempt: &Attempt) -> Value {

@@ -176,6 +176,8 @@ fn every_error_is_a_problem_of_a_declared_kind() {
     let errors = [
         crate::PaymentError::AmountNotPositive,
         crate::PaymentError::RefundExceedsCaptured { asked_minor: 2, refundable_minor: 1 },
+        crate::PaymentError::CaptureExceedsAuthorized { asked_minor: 2, capturable_minor: 1 },
+        crate::PaymentError::NotAuthorized(crate::AttemptId::new()),
         crate::PaymentError::UnknownAttempt(crate::AttemptId::new()),
         crate::PaymentError::UnknownRefund(crate::RefundId::new()),
         crate::PaymentError::UnknownEvent(crate::EventId::new()),

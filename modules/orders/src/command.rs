@@ -1,0 +1,125 @@
+//! The frame of every command: one transaction in which the order's row is locked, the caller looked at, the idempotency key
+//! claimed, the rule applied, and everything it asks for carried out and written down.
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncConnection;
+use kernel::{
+    Caller, OrderId, PgConn,
+    idempotency::{self, Claim, JsonBytes, StoredAnswer, Ticket},
+};
+use poem_openapi::types::{ToJSON, Type};
+
+use crate::{
+    Orders, change::Change, error::OrderError, returns::ReturnId, shipment::ShipmentId, store, viewer::Viewer,
+};
+
+/// How a command is answered.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// The body, as stored under the key.
+    pub body: JsonBytes<T>,
+    /// Whether this is what an earlier request was answered.
+    pub replayed: bool,
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// An order.
+    Order(OrderId),
+    /// The order of a parcel.
+    Shipment(ShipmentId),
+    /// The order of a return.
+    Return(ReturnId),
+}
+
+/// Something that can be done to an order: its rule, and how it is answered.
+pub trait Command: Clone + Send + Sync + 'static {
+    /// What is answered.
+    type View: Type + ToJSON;
+    /// The status of the answer.
+    const STATUS: i16 = 200;
+
+    /// The rule. It does no I/O: it says what the order becomes and what is asked of stock, money and mail.
+    ///
+    /// # Errors
+    /// Why it cannot be done. Nothing happens then.
+    fn apply(&self, change: &mut Change, viewer: &Viewer) -> Result<(), OrderError>;
+
+    /// The answer, after everything was carried out.
+    ///
+    /// # Errors
+    /// [`OrderError::Inconsistent`], which would be a mistake of ours.
+    fn view(&self, change: &Change, viewer: &Viewer) -> Result<Self::View, OrderError>;
+}
+
+/// Runs a command. Without a ticket it is a dry run: everything is done, answered, and rolled back.
+///
+/// # Errors
+/// What the command said; [`OrderError::NotFound`] for strangers; what the idempotency key forbids.
+pub async fn execute<C: Command>(
+    orders: &Orders,
+    caller: Caller,
+    subject: Subject,
+    ticket: Option<Ticket>,
+    command: C,
+) -> Result<Answer<C::View>, OrderError> {
+    let orders = orders.clone();
+    kernel::run(move || {
+        let (orders, ticket, command) = (orders.clone(), ticket.clone(), command.clone());
+        async move {
+            let mut conn = orders.pool.get().await?;
+            once(&mut conn, caller, subject, ticket.as_ref(), &command, orders.clock.now()).await
+        }
+    })
+    .await
+}
+
+async fn once<C: Command>(
+    conn: &mut PgConn,
+    caller: Caller,
+    subject: Subject,
+    ticket: Option<&Ticket>,
+    command: &C,
+    at: DateTime<Utc>,
+) -> Result<Answer<C::View>, OrderError> {
+    let outcome = conn
+        .transaction(async |conn| {
+            let id = match subject {
+                Subject::Order(id) => Some(id),
+                Subject::Shipment(id) => store::order_of_shipment(conn, id).await?,
+                Subject::Return(id) => store::order_of_return(conn, id).await?,
+            };
+            let order = match id {
+                Some(id) => store::lock(conn, id).await?.ok_or(OrderError::NotFound)?,
+                None => return Err(OrderError::NotFound),
+            };
+            let businesses =
+                if caller.is_staff() { vec![] } else { catalog::businesses_of(conn, caller.user_id).await? };
+            let viewer = Viewer::of(&order, caller, &businesses)?;
+            if let Some(ticket) = ticket {
+                match idempotency::claim(conn, ticket, at).await? {
+                    Claim::Fresh => {}
+                    Claim::Stored(answer) => {
+                        return Ok(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true });
+                    }
+                    Claim::InProgress => return Err(OrderError::InProgress),
+                    Claim::OtherRequest => return Err(OrderError::KeyReused),
+                }
+            }
+            let mut change = Change::of(order, viewer.actor(), at);
+            command.apply(&mut change, &viewer)?;
+            store::carry_out(conn, &mut change).await?;
+            let body = JsonBytes::of(&command.view(&change, &viewer)?);
+            let Some(ticket) = ticket else { return Err(OrderError::DryRun(body.bytes().to_vec())) };
+            idempotency::complete(conn, ticket, &StoredAnswer { status: C::STATUS, body: body.bytes().to_vec() })
+                .await?;
+            Ok(Answer { body, replayed: false })
+        })
+        .await;
+    match outcome {
+        // The dry run's transaction was real, and is rolled back.
+        Err(OrderError::DryRun(body)) => Ok(Answer { body: JsonBytes::from_bytes(body), replayed: false }),
+        outcome => outcome,
+    }
+}
