@@ -177,4 +177,3 @@ pub mod orders {
         shipments,
     );
 }
-// @generated automatically by Diesel CLI.
