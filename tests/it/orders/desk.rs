@@ -93,6 +93,7 @@ fn filters(ago: impl Fn(i64) -> chrono::DateTime<chrono::Utc>, buyer: &str, numb
     for flag in [true, false] {
         add(&format!("on_hold={flag}"), DeskFilter { on_hold: Some(flag), ..none() });
         add(&format!("to_ship={flag}"), DeskFilter { to_ship: Some(flag), ..none() });
+        add(&format!("return_open={flag}"), DeskFilter { return_open: Some(flag), ..none() });
     }
     add("customer_id", DeskFilter { customer_id: buyer.parse().ok(), ..none() });
     add("number", DeskFilter { number: Some(number.to_owned()), ..none() });
@@ -293,6 +294,8 @@ async fn tabs_are_counted_as_far_as_anybody_wants_to_know() {
     }
     let held = app.get(&olga, "/admin/orders?on_hold=true&limit=100").await.ok(200);
     assert_eq!(tab(&counts, "on_hold").0, i64::try_from(ids(&held).len()).unwrap());
+    let returning = app.get(&olga, "/admin/orders?return_open=true&limit=100").await.ok(200);
+    assert_eq!(tab(&counts, "returns_open").0, i64::try_from(ids(&returning).len()).unwrap());
     let zebulon = app.get(&olga, "/admin/orders/counts?q=zebulon").await.ok(200);
     assert_eq!(tab(&zebulon, "completed"), (1, false), "{zebulon}");
     let vips = app.get(&olga, "/admin/orders/counts?tag=vip").await.ok(200);
