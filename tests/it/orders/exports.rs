@@ -246,7 +246,7 @@ async fn a_hundred_thousand_orders_are_written_in_time_and_in_little_memory() {
     let small = ask("small", json!({ "what": "lines", "filter": { "tag": "fragile" } })).await;
     until(&small, "done").await;
     let mut lines = Vec::new();
-    for (what, count) in [("orders", 100_000), ("lines", 200_000)] {
+    for (what, count, seconds) in [("orders", 100_000, 30), ("lines", 200_000, 60)] {
         let (before, began) = (peak(&worker), Instant::now());
         let id = ask(what, json!({ "what": what })).await;
         let export = until(&id, "done").await;
@@ -254,7 +254,7 @@ async fn a_hundred_thousand_orders_are_written_in_time_and_in_little_memory() {
         let size = export["size_bytes"].as_u64().unwrap() / 1024;
         println!("{what}: {count} rows, {size} kB in {took:?}; {grown} kB more memory at the peak");
         assert_eq!(export["row_count"].as_i64(), Some(count));
-        assert!(took < Duration::from_secs(30), "{what} took {took:?}");
+        assert!(took < Duration::from_secs(seconds), "{what} took {took:?}");
         assert!(grown < 24 * 1024 && size > 28 * 1024, "{what}: {grown} kB more for a file of {size} kB");
         lines = std::fs::read(site.media().join(format!("exports/{id}.csv"))).unwrap();
     }
