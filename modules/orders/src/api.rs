@@ -7,6 +7,7 @@ pub mod desk_dto;
 mod desk_problem;
 pub mod dto;
 mod effects_dto;
+pub mod explain_dto;
 pub mod notes;
 pub mod parcels_dto;
 pub mod problem;
@@ -38,6 +39,7 @@ use self::{
         OrderEventList, OrderEventView, OrderList, OrderPaymentList, OrderSummary, OrderView, PlaceOrder,
         SellerOrderList, SellerOrderView, StartPayment,
     },
+    explain_dto::OrderExplanation,
     problem::{OrderCommandProblem, OrderReadProblem},
     seller_dto::SellerOrder,
 };
@@ -45,6 +47,7 @@ use crate::{
     Orders,
     command::{Answer, Subject},
     error::OrderError,
+    explain::explain,
     pay::{Terms, start_payment},
     place::{Placement, sum_duplicates},
     query::{self, AfterEvent, AfterOnDesk, AfterOrder},
@@ -203,6 +206,21 @@ impl Api {
         let (order, viewer) = query::look(&self.orders, customer.0, Subject::Order(id.0)).await?;
         viewer.must_own()?;
         Ok(Json(OrderView::of(&order, &viewer, self.orders.clock.now())))
+    }
+
+    /// Explain an order
+    ///
+    /// Why this total, with each step of it; why these statuses; why this stock. Your own, or anybody's for staff.
+    #[oai(path = "/orders/:id/explain", method = "get", operation_id = "explainOrder")]
+    async fn explain_order(
+        &self,
+        customer: Customer,
+        /// The order
+        id: Path<OrderId>,
+    ) -> Result<Json<OrderExplanation>, OrderReadProblem> {
+        let (order, viewer) = query::look(&self.orders, customer.0, Subject::Order(id.0)).await?;
+        viewer.must_own()?;
+        Ok(Json(explain(&order)))
     }
 
     /// List what happened to an order

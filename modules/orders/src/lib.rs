@@ -15,6 +15,7 @@ mod complete;
 mod error;
 mod event;
 mod expire;
+mod explain;
 mod export;
 pub mod fulfil;
 mod guidance;

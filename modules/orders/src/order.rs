@@ -61,6 +61,8 @@ pub struct Order {
     pub last_event: i32,
     /// Its lines, by position.
     pub lines: Vec<Line>,
+    /// The words that staff sort it by.
+    pub tags: Vec<String>,
     /// Its charges and credits, oldest first.
     pub adjustments: Vec<Adjustment>,
     /// Its parcels, oldest first.
@@ -318,10 +320,11 @@ fn return_status(lines: &[Line]) -> ReturnStatus {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn order() -> Order {
+    /// Two lines and a shipping fee.
+    pub(crate) fn order() -> Order {
         let line = |position, quantity, unit_price_minor| Line {
             position,
             variant_id: VariantId::new(),
@@ -371,6 +374,7 @@ mod tests {
                 amount_minor: 300,
                 created_at: DateTime::UNIX_EPOCH,
             }],
+            tags: vec![],
             shipments: vec![],
             returns: vec![],
         }

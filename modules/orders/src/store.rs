@@ -169,6 +169,7 @@ impl OrderRow {
             closed_at: self.closed_at,
             updated_at: self.updated_at,
             last_event: self.last_event,
+            tags: self.tags.into_iter().flatten().collect(),
             lines,
             adjustments,
             shipments,

@@ -170,6 +170,8 @@ pub struct OrderView {
     pub shipments: Vec<OrderShipment>,
     /// What comes back, oldest first
     pub returns: Vec<OrderReturn>,
+    /// The words that staff sort it by; shown to staff
+    pub tags: Option<Vec<String>>,
     /// What you may do with it now
     pub allowed_actions: Vec<OrderAction>,
     /// What you may not do now, and why
@@ -311,6 +313,7 @@ impl OrderView {
             credits: adjustments(false),
             shipments: order.shipments.iter().map(|one| OrderShipment::of(order, one, viewer)).collect(),
             returns: order.returns.iter().map(|one| OrderReturn::of(order, one, viewer)).collect(),
+            tags: viewer.is_staff().then(|| order.tags.clone()),
             allowed_actions: guidance.allowed,
             refused_actions: guidance.refused.into_iter().map(RefusedAction::from).collect(),
             effects: None,

@@ -401,6 +401,7 @@ fn new_order(placement: &Placement, accepted: Accepted, sequence: i64) -> Order 
         last_event: if is_free { 2 } else { 1 },
         lines: lines.collect(),
         adjustments: vec![],
+        tags: vec![],
         shipments: vec![],
         returns: vec![],
     }
