@@ -5,6 +5,7 @@ DROP INDEX orders.orders_search;
 DROP INDEX orders.orders_placed;
 DROP INDEX orders.orders_tagged;
 DROP INDEX orders.orders_completed;
+DROP INDEX orders.returns_open;
 DROP INDEX orders.orders_to_ship;
 DROP INDEX orders.orders_held;
 DROP INDEX orders.orders_returns;

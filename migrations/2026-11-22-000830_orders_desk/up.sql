@@ -22,6 +22,7 @@ CREATE INDEX orders_returns ON orders.orders (return_status, id) WHERE return_st
 CREATE INDEX orders_held ON orders.orders (id) WHERE hold_reason IS NOT NULL;
 CREATE INDEX orders_to_ship ON orders.orders (id)
     WHERE status = 'confirmed' AND hold_reason IS NULL AND fulfillment_status IN ('unfulfilled', 'partially_fulfilled');
+CREATE INDEX returns_open ON orders.returns (order_id) WHERE state IN ('requested', 'approved', 'received');
 CREATE INDEX orders_completed ON orders.orders (payment_status, fulfillment_status, id) WHERE status = 'completed';
 CREATE INDEX orders_tagged ON orders.orders USING gin (tags) WHERE tags <> '{}';
 CREATE INDEX orders_placed ON orders.orders (placed_at, id) WHERE status <> 'pending';

@@ -141,11 +141,15 @@ fn nothing_is_silenced_without_a_reason() {
 }
 
 /// Where SQL is put together from pieces, and why nothing that a stranger said can be among them.
-const FORMATTED_SQL: [(&str, &str); 5] = [
+const FORMATTED_SQL: [(&str, &str); 6] = [
     ("src/audit.rs", "the statements of a file beside it"),
     ("modules/kernel/src/database.rs", "names of databases, which are a type of small letters, digits and underscores"),
     ("modules/kernel/src/db.rs", "numbers and the name of our program in the settings of a connection"),
     ("modules/jobs/src/signal.rs", "a constant channel"),
+    (
+        "modules/orders/src/query/",
+        "identifiers, times, words of ours, and words of letters and digits; planned for their values, and tested with hostile ones",
+    ),
     ("modules/testkit/src/", "names of test databases, made of numbers"),
 ];
 

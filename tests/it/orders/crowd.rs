@@ -53,11 +53,14 @@ pub async fn fill_into(conn: &mut PgConn, count: u32) {
             list_price_minor, unit_price_minor, total_minor) \
          SELECT o.id, p, md5('v' || p)::uuid, md5('p' || p)::uuid, (CASE WHEN get_byte(uuid_send(o.id), 15) < 26 THEN '{small}' \
             WHEN p = 2 AND o.note IS NOT NULL AND get_byte(uuid_send(o.id), 14) < 50 THEN '{rare}' ELSE '{big}' END)::uuid, \
-            'SKU-' || p, 'Thing, number ' || p, 1, 1000, 1000, 1000 FROM orders.orders o, generate_series(1, 2) AS p;"
+            'SKU-' || p, 'Thing, number ' || p, 1, 1000, 1000, 1000 FROM orders.orders o, generate_series(1, 2) AS p; \
+         INSERT INTO orders.returns (id, order_id, business_id, state, reason, requested_at, updated_at) \
+         SELECT gen_random_uuid(), o.id, '{big}', 'requested', 'Too small', o.placed_at, o.placed_at FROM orders.orders o \
+         WHERE o.return_status = 'requested';"
     );
     conn.batch_execute(&sql).await.unwrap();
     // What PostgreSQL does by itself when nobody waits for it.
-    for table in ["orders", "lines"] {
+    for table in ["orders", "lines", "returns"] {
         conn.batch_execute(&format!("VACUUM ANALYZE orders.{table}")).await.unwrap();
     }
 }

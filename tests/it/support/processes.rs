@@ -95,6 +95,11 @@ impl Site {
         self
     }
 
+    /// Where its files are.
+    pub fn media(&self) -> PathBuf {
+        self.directory.join("media")
+    }
+
     /// The keys that its servers sign tokens with.
     pub fn keys(&self) -> TokenKeys {
         TokenKeys::new(SECRET_KEY.as_bytes(), Arc::new(SystemClock)).unwrap()

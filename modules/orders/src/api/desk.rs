@@ -131,6 +131,8 @@ impl DeskApi {
         on_hold: Query<Option<bool>>,
         /// Confirmed, not on hold, and not all of it sent; or anything else
         to_ship: Query<Option<bool>>,
+        /// With a return that is not closed, or without
+        return_open: Query<Option<bool>>,
         /// With these words in the number, the recipient's name, the city or the buyer's note; the last one may be unfinished
         q: Query<Option<Text<1, 200>>>,
         /// How many at most
@@ -152,6 +154,7 @@ impl DeskApi {
             placed_to: placed_to.0,
             on_hold: on_hold.0,
             to_ship: to_ship.0,
+            return_open: return_open.0,
             q: q.0,
         };
         let after: Option<AfterOnDesk> = cursor.0.map(|cursor| cursor.decode()).transpose()?;

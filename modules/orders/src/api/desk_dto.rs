@@ -42,7 +42,7 @@ pub struct OrderCounts {
     pub on_hold: OrderCount,
     /// Confirmed, not on hold, and not all of it sent: `to_ship=true`
     pub to_ship: OrderCount,
-    /// With a return that is announced: `return_status=requested`
+    /// With a return that is not closed: `return_open=true`
     pub returns_open: OrderCount,
     /// Completed: `status=completed`
     pub completed: OrderCount,
@@ -95,6 +95,8 @@ pub struct ExportFilter {
     pub on_hold: Option<bool>,
     /// Confirmed, not on hold, and not all of it sent; or anything else
     pub to_ship: Option<bool>,
+    /// With a return that is not closed, or without
+    pub return_open: Option<bool>,
     /// With these words in the number, the recipient's name, the city or the buyer's note
     pub q: Option<Text<1, 200>>,
 }
@@ -120,6 +122,7 @@ impl From<ExportFilter> for DeskFilter {
             placed_to: filter.placed_to,
             on_hold: filter.on_hold,
             to_ship: filter.to_ship,
+            return_open: filter.return_open,
             q: filter.q.map(Text::into_string),
         }
     }

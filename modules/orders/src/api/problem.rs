@@ -117,7 +117,9 @@ impl From<OrderError> for Problem {
             OrderError::Catalog(catalog::CatalogError::Db(error))
             | OrderError::Payment(payments::PaymentError::Db(error)) => error.into(),
             OrderError::NotFound => NOT_FOUND.problem("There is no such order among those you may see."),
-            OrderError::NoExport => NOT_FOUND.problem("There is no such export, or its file is gone. Ask for a new one."),
+            OrderError::NoExport => {
+                NOT_FOUND.problem("There is no such export, or its file is gone. Ask for a new one.")
+            }
             OrderError::Catalog(catalog::CatalogError::NotEnough { available, .. }) => OUT_OF_STOCK.problem(format!(
                 "Nothing was changed. {available} units of what this needs are on the shelf. Receive goods first."
             )),

@@ -101,8 +101,9 @@ impl Sheet {
         self.plain(order.placed_at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)).plain(order.status);
         self.plain(line.position).text(&line.sku).text(&line.name);
         self.plain(line.variant_id).plain(line.product_id).plain(line.business_id);
-        self.plain(line.quantity).plain(line.cancelled_quantity);
-        self.plain(line.shipped_quantity).plain(line.returned_quantity).plain(currency);
+        self.plain(line.quantity).plain(line.cancelled_quantity).plain(line.packed_quantity);
+        self.plain(line.shipped_quantity).plain(line.delivered_quantity).plain(line.returning_quantity);
+        self.plain(line.returned_quantity).plain(line.refunded_quantity).plain(currency);
         self.amount(line.list_price_minor, currency).amount(line.unit_price_minor, currency);
         self.amount(line.total_minor, currency);
         self.end();
@@ -142,7 +143,7 @@ pub const ORDER_COLUMNS: [&str; 28] = [
 ];
 
 /// The columns of a file of lines.
-pub const LINE_COLUMNS: [&str; 18] = [
+pub const LINE_COLUMNS: [&str; 22] = [
     "order_number",
     "order_id",
     "placed_at",
@@ -155,8 +156,12 @@ pub const LINE_COLUMNS: [&str; 18] = [
     "business_id",
     "quantity",
     "cancelled_quantity",
+    "packed_quantity",
     "shipped_quantity",
+    "delivered_quantity",
+    "returning_quantity",
     "returned_quantity",
+    "refunded_quantity",
     "currency",
     "list_price",
     "unit_price",

@@ -4,7 +4,7 @@ use diesel::{QueryResult, dsl::sql, sql_types as st};
 use diesel_async::RunQueryDsl;
 use kernel::PgConn;
 
-use super::desk::{DeskFilter, TO_SHIP};
+use super::desk::{DeskFilter, RETURN_OPEN, TO_SHIP};
 
 /// Nobody counts further.
 pub const COUNTED_MAX: i64 = 999;
@@ -20,7 +20,7 @@ pub struct TabCounts {
     pub on_hold: i64,
     /// To be packed and sent.
     pub to_ship: i64,
-    /// With a return that is announced.
+    /// With a return that is not closed.
     pub returns_open: i64,
     /// Completed.
     pub completed: i64,
@@ -35,7 +35,7 @@ const TABS: [&str; 8] = [
     "orders.orders.status = 'confirmed'",
     "orders.orders.hold_reason IS NOT NULL",
     TO_SHIP,
-    "orders.orders.return_status = 'requested'",
+    RETURN_OPEN,
     "orders.orders.status = 'completed'",
     "orders.orders.status = 'cancelled'",
     "orders.orders.status = 'expired'",

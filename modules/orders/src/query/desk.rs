@@ -66,6 +66,9 @@ pub struct DeskFilter {
     /// Confirmed, not on hold, and not all of it sent; or anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_ship: Option<bool>,
+    /// With a return that is not closed, or without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_open: Option<bool>,
     /// Words in its number, its recipient's name, its city or the buyer's note; the last one may be unfinished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
@@ -88,6 +91,9 @@ impl From<&OrderRow> for AfterOnDesk {
 
 pub(super) const TO_SHIP: &str = "orders.orders.status = 'confirmed' AND orders.orders.hold_reason IS NULL \
     AND orders.orders.fulfillment_status IN ('unfulfilled', 'partially_fulfilled')";
+
+pub(super) const RETURN_OPEN: &str = "orders.orders.id IN (SELECT r.order_id FROM orders.returns r \
+    WHERE r.state IN ('requested', 'approved', 'received'))";
 
 /// A time as PostgreSQL reads it. Whatever is beyond the years that it knows is as far away as it gets.
 fn time(at: DateTime<Utc>) -> String {
@@ -188,6 +194,11 @@ impl DeskFilter {
             None => {}
             Some(true) => and(TO_SHIP.to_owned()),
             Some(false) => and(format!("NOT ({TO_SHIP})")),
+        }
+        match self.return_open {
+            None => {}
+            Some(true) => and(RETURN_OPEN.to_owned()),
+            Some(false) => and(format!("NOT ({RETURN_OPEN})")),
         }
         if let Some(q) = &self.q {
             and(words(q).map_or_else(
