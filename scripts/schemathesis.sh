@@ -50,22 +50,36 @@ order() {
     api POST /v1/orders "{\"lines\": [{\"variant_id\": \"$variant\", \"quantity\": 2}], \"ship_to\":
         {\"name\": \"A\", \"line1\": \"1 Street\", \"city\": \"Hanoi\", \"postal_code\": \"100000\", \"country\": \"VN\"}}" | jq -re .id
 }
-order=$(order) doomed=$(order)
+order=$(order) doomed=$(order) living=$(order)
+api POST "/v1/orders/$living/confirm" '{"method": "cash_on_delivery"}' >/dev/null
+parcel() {
+    api POST "/v1/orders/$living/shipments" '{"lines": [{"position": 1, "quantity": 1}]}' | jq -re .shipment.id
+}
+arrived=$(parcel) parcel=$(parcel)
+api POST "/v1/shipments/$arrived/ship" '{}' >/dev/null
+api POST "/v1/shipments/$arrived/deliver" >/dev/null
+returned=$(api POST "/v1/orders/$living/returns" '{"lines": [{"position": 1, "quantity": 1}], "reason": "Too small"}' | jq -re .return.id)
+payment=$(api POST "/v1/orders/$order/payments" '{"gateway": "mock"}' | jq -re .id)
 picture=$(api GET '/v1/products?limit=50' | jq -re '[.data[].images[0].url // empty][0] | split("/")[-1]')
 
 # The document with these identifiers as the only ones; what would delete them keeps inventing.
 curl -fsS "$API/openapi.json" >"$folder/openapi.json"
 jq --arg business "$business" --arg category "$category" --arg product "$product" --arg variant "$variant" \
-    --arg order "$order" --arg doomed "$doomed" --arg picture "$picture" '
+    --arg order "$order" --arg doomed "$doomed" --arg living "$living" --arg parcel "$parcel" --arg returned "$returned" \
+    --arg payment "$payment" --arg picture "$picture" '
     def known($path; $operation; $name):
         if $name == "gateway" then "mock" elif $name == "name" then $picture
+        elif $name == "business_id" then $business elif $name == "payment_id" then $payment
         elif $name != "id" or ($operation | startswith("delete")) then null
         elif $operation == "cancelOrder" then $doomed
+        elif $operation | IN("startPayment", "listOrderPayments", "getOrder") then $order
+        elif $path | contains("/orders/{id}") then $living
+        elif $path | startswith("/v1/shipments/") then $parcel
+        elif $path | startswith("/v1/returns/") then $returned
         elif $path | startswith("/v1/businesses/") then $business
         elif $path | startswith("/v1/categories/") then $category
         elif $path | startswith("/v1/products/") then $product
         elif $path | startswith("/v1/variants/") then $variant
-        elif $path | startswith("/v1/orders/") then $order
         else null end;
     .paths |= (with_entries(select(.key | contains("{"))) | with_entries(.key as $path | .value |= (
         map_values(.operationId as $operation | .parameters |= map(

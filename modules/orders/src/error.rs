@@ -121,6 +121,9 @@ pub enum OrderError {
         /// How much is owed.
         left: Money,
     },
+    /// A receipt of no units.
+    #[error("nothing received of line {0}")]
+    NothingReceived(i16),
     /// The wish for a refund contradicts itself.
     #[error("bad refund: {0}")]
     BadRefund(&'static str),

@@ -13,17 +13,18 @@ pub use refund::{Refund, RefundWhat, may_refund};
 pub use void::{Void, may_void};
 
 use kernel::Money;
+use payments::PaymentError;
 
 use crate::{error::OrderError, order::Order};
 
-/// An amount in the order's currency.
+/// An amount above zero, in the order's currency.
 ///
 /// # Errors
-/// [`OrderError::OtherCurrency`].
+/// [`OrderError::OtherCurrency`]; [`PaymentError::AmountNotPositive`].
 pub(crate) fn minor(order: &Order, amount: Money) -> Result<i64, OrderError> {
-    if amount.currency.code() == order.currency {
-        Ok(amount.minor)
-    } else {
-        Err(OrderError::OtherCurrency(order.currency.clone()))
+    match amount.minor {
+        _ if amount.currency.code() != order.currency => Err(OrderError::OtherCurrency(order.currency.clone())),
+        ..=0 => Err(PaymentError::AmountNotPositive.into()),
+        minor => Ok(minor),
     }
 }

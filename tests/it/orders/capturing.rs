@@ -229,7 +229,9 @@ async fn an_order_is_paid_in_several_payments() {
     let answer = app.payment(&olga, &order, &third, "capture", json!({ "amount": usd(1_200) })).await;
     answer.problem(409, "capture_exceeds_authorized");
     app.payment(&olga, &order, &third, "capture", json!({ "amount": usd(1_000) })).await.ok(200);
-    app.payment(&olga, &order, &third, "capture", json!({ "amount": usd(1) })).await.problem(409, "payment_not_authorized");
+    app.payment(&olga, &order, &third, "capture", json!({ "amount": usd(1) }))
+        .await
+        .problem(409, "payment_not_authorized");
     app.send_off(&sam, &order, &[(1, 1)]).await;
     app.run_jobs().await;
     assert_eq!(app.standing(&alice, &order).await, "confirmed paid 3000 0 0");

@@ -117,7 +117,9 @@ async fn money_that_comes_while_an_order_is_held_confirms_it_when_it_is_released
     let held = app.act(&olga, &hold, json!({ "reason": "The address is being checked" })).await.ok(200);
     assert_eq!(text(&held, "hold_reason"), "The address is being checked");
     app.act(&olga, &hold, json!({ "reason": "r" })).await.problem(409, "on_hold");
-    app.act(&alice, &format!("/orders/{order}/payments"), json!({ "gateway": "mock" })).await.problem(409, "not_payable");
+    app.act(&alice, &format!("/orders/{order}/payments"), json!({ "gateway": "mock" }))
+        .await
+        .problem(409, "not_payable");
     app.press(&payment, "approve").await;
     app.run_jobs().await;
     assert_eq!(app.standing(&alice, &order).await, "pending paid 1000 0 0");
@@ -126,10 +128,7 @@ async fn money_that_comes_while_an_order_is_held_confirms_it_when_it_is_released
     assert_eq!(app.expire().await, 0);
     let free = app.act(&olga, &release, Value::Null).await.ok(200);
     assert_eq!((text(&free, "status"), free.get("hold_reason")), ("confirmed".to_owned(), None));
-    assert_eq!(
-        app.history(&alice, &order).await[2..],
-        ["held", "payment_captured", "released", "confirmed"]
-    );
+    assert_eq!(app.history(&alice, &order).await[2..], ["held", "payment_captured", "released", "confirmed"]);
     app.finish().await;
 }
 

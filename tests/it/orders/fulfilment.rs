@@ -20,7 +20,8 @@ async fn an_order_completes_by_itself_when_its_parcel_has_arrived() {
     let parcel = app.pack(&sam, &order, &[(1, 1), (1, 1)]).await;
     assert_eq!(app.line(&alice, &order, 1).await, [0, 2, 0, 0, 0, 0, 0]);
     assert_eq!(app.shelf(&shirt).await, (5, 2), "what is packed has not left");
-    let tracking = json!({ "carrier": "Viet Post", "tracking_number": "VP1", "tracking_url": "https://carrier.example/VP1" });
+    let tracking =
+        json!({ "carrier": "Viet Post", "tracking_number": "VP1", "tracking_url": "https://carrier.example/VP1" });
     let sent = app.parcel(&sam, &parcel, "ship", tracking).await.ok(200);
     assert_eq!(
         (&sent["shipment"]["state"], &sent["shipment"]["tracking_number"], &sent["order"]["fulfillment_status"]),
@@ -135,7 +136,10 @@ async fn a_parcel_is_unpacked_and_its_units_are_free_again() {
     let parcel = app.pack(&sam, &order, &[(1, 2)]).await;
     app.cancel_lines(&alice, &order, &[(1, 1)]).await.problem(409, "nothing_to_cancel");
     let open = app.parcel(&sam, &parcel, "cancel", json!({ "reason": "The box is too small" })).await.ok(200);
-    assert_eq!((text(&open["shipment"], "state"), text(&open["shipment"], "reason")), ("cancelled".into(), "The box is too small".into()));
+    assert_eq!(
+        (text(&open["shipment"], "state"), text(&open["shipment"], "reason")),
+        ("cancelled".into(), "The box is too small".into())
+    );
     assert_eq!(app.line(&alice, &order, 1).await, [0; 7]);
     assert_eq!(app.shelf(&shirt).await, (5, 2));
     app.cancel_lines(&alice, &order, &[(1, 1)]).await.ok(200);
@@ -196,7 +200,10 @@ async fn a_lost_parcel_is_sent_again() {
     assert_eq!(app.shelf(&shirt).await, (2, 0));
     let body = json!({ "reason": "The carrier cannot find it", "resend": true });
     let lost = app.parcel(&sam, &parcel, "lose", body).await.ok(200);
-    assert_eq!((&lost["shipment"]["state"], &lost["order"]["fulfillment_status"]), (&json!("lost"), &json!("unfulfilled")));
+    assert_eq!(
+        (&lost["shipment"]["state"], &lost["order"]["fulfillment_status"]),
+        (&json!("lost"), &json!("unfulfilled"))
+    );
     assert_eq!(app.shelf(&shirt).await, (2, 1), "promised once more");
     assert_eq!(app.line(&alice, &order, 1).await, [0; 7]);
     app.bring(&sam, &order, &[(1, 1)]).await;
@@ -236,7 +243,10 @@ async fn the_money_for_a_lost_parcel_goes_back_when_it_is_not_sent_again() {
     app.bring(&sam, &order, &[(1, 1)]).await;
     let parcel = app.send_off(&sam, &order, &[(1, 2)]).await;
     let lost = app.parcel(&sam, &parcel, "lose", json!({ "reason": "Gone", "resend": false })).await.ok(200);
-    assert_eq!((&lost["effects"]["refunding"]["amount"], &lost["effects"]["total"]["amount"]), (&json!(2000), &json!(-2000)));
+    assert_eq!(
+        (&lost["effects"]["refunding"]["amount"], &lost["effects"]["total"]["amount"]),
+        (&json!(2000), &json!(-2000))
+    );
     assert_eq!(lost["effects"]["stock"], json!([]), "they are not on the shelf");
     assert_eq!(app.standing(&alice, &order).await, "confirmed overpaid 3000 0 -2000");
     app.run_jobs().await;
@@ -245,7 +255,10 @@ async fn the_money_for_a_lost_parcel_goes_back_when_it_is_not_sent_again() {
     assert_eq!(app.line(&alice, &order, 1).await, [2, 0, 1, 1, 0, 0, 0]);
     assert_eq!(app.shelf(&shirt).await, (2, 0));
     let mails = app.outbox.templates_to(&alice.address());
-    assert!(mails.contains(&"order_parcel_lost".to_owned()) && mails.contains(&"order_refunded".to_owned()), "{mails:?}");
+    assert!(
+        mails.contains(&"order_parcel_lost".to_owned()) && mails.contains(&"order_refunded".to_owned()),
+        "{mails:?}"
+    );
     app.finish().await;
 }
 

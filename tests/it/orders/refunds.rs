@@ -65,11 +65,19 @@ async fn amounts_units_and_goodwill_go_back_and_the_balance_stays_closed() {
     // Never more than is there, nor more units than there are.
     let before = app.everything().await;
     app.refund(&olga, &order, json!({ "kind": "amount", "amount": usd(1_701) })).await.problem(409, "refund_too_large");
-    app.refund(&olga, &order, json!({ "kind": "goodwill", "amount": usd(1_701) })).await.problem(409, "refund_too_large");
-    app.refund(&olga, &order, json!({ "kind": "lines", "lines": units(&[(1, 3)]) })).await.problem(409, "too_few_units");
-    app.refund(&olga, &order, json!({ "kind": "lines", "lines": units(&[(1, 2)]) })).await.problem(409, "refund_too_large");
+    app.refund(&olga, &order, json!({ "kind": "goodwill", "amount": usd(1_701) }))
+        .await
+        .problem(409, "refund_too_large");
+    app.refund(&olga, &order, json!({ "kind": "lines", "lines": units(&[(1, 3)]) }))
+        .await
+        .problem(409, "too_few_units");
+    app.refund(&olga, &order, json!({ "kind": "lines", "lines": units(&[(1, 2)]) }))
+        .await
+        .problem(409, "refund_too_large");
     app.refund(&olga, &order, json!({ "kind": "lines", "lines": units(&[(9, 1)]) })).await.problem(409, "no_such_line");
-    app.refund(&olga, &order, json!({ "kind": "amount", "amount": { "amount": 5, "currency": "EUR" } })).await.problem(409, "other_currency");
+    app.refund(&olga, &order, json!({ "kind": "amount", "amount": { "amount": 5, "currency": "EUR" } }))
+        .await
+        .problem(409, "other_currency");
     for body in [
         json!({ "kind": "full", "amount": usd(5) }),
         json!({ "kind": "amount" }),
@@ -131,7 +139,9 @@ async fn the_newest_payment_gives_first_unless_another_is_named() {
     app.refund(&olga, &order, json!({ "kind": "amount", "amount": usd(2_000) })).await.ok(200);
     app.run_jobs().await;
     assert_eq!(refunded().await, (700, 2_000), "what the newest has not, the one before gives");
-    app.refund(&olga, &order, json!({ "kind": "goodwill", "amount": usd(100), "payment_id": second })).await.problem(409, "refund_exceeds_captured");
+    app.refund(&olga, &order, json!({ "kind": "goodwill", "amount": usd(100), "payment_id": second }))
+        .await
+        .problem(409, "refund_exceeds_captured");
     app.refund(&olga, &order, json!({ "kind": "full" })).await.ok(200);
     app.run_jobs().await;
     assert_eq!(app.standing(&alice, &order).await, "confirmed refunded 3000 3000 0");
@@ -190,7 +200,9 @@ async fn a_refund_is_repeated_byte_for_byte_and_given_once() {
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     let other = json!({ "kind": "amount", "amount": usd(701), "reason": "r" });
     app.command(&olga, &path, "again", other).await.problem(422, "idempotency_key_reused");
-    app.send(Some(&olga), reqwest::Method::POST, &path, &[], Some(body.to_string())).await.problem(400, "idempotency_key_required");
+    app.send(Some(&olga), reqwest::Method::POST, &path, &[], Some(body.to_string()))
+        .await
+        .problem(400, "idempotency_key_required");
     assert_eq!(app.standing(&alice, &order).await, "completed partially_refunded 3000 700 0");
     assert_eq!(first.json()["effects"]["captured"]["amount"], Value::from(0));
     app.finish().await;

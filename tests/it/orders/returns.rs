@@ -29,7 +29,10 @@ async fn goods_come_back_whole_and_damaged_in_several_goes() {
     assert_eq!(app.line(&alice, &order, 1).await, [0, 0, 4, 4, 3, 0, 0]);
     app.goods(&sam, &goods, "receive", came_back(&[(1, 1, 0)])).await.problem(409, "invalid_transition");
     let agreed = app.goods(&sam, &goods, "approve", json!({ "decision": "Use the label" })).await.ok(200);
-    assert_eq!((text(&agreed["return"], "state"), text(&agreed["return"], "decision")), ("approved".into(), "Use the label".into()));
+    assert_eq!(
+        (text(&agreed["return"], "state"), text(&agreed["return"], "decision")),
+        ("approved".into(), "Use the label".into())
+    );
 
     let first = app.goods(&sam, &goods, "receive", came_back(&[(1, 1, 0)])).await.ok(200);
     assert_eq!(

@@ -45,6 +45,9 @@ impl Command for ReceiveReturn {
             let expected = goods.lines.iter_mut().find(|line| line.position == position);
             let expected = expected.ok_or(OrderError::NotInIt(position))?;
             let (asked, left) = (resellable + damaged, expected.missing_quantity());
+            if asked == 0 {
+                return Err(OrderError::NothingReceived(position));
+            }
             if asked > left {
                 return Err(OrderError::TooFewUnits { position, asked, left });
             }
