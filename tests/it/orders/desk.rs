@@ -226,6 +226,8 @@ async fn orders_are_found_by_their_words_and_tags() {
     assert_eq!(found(&app, &olga, "tag=vip").await, [anna.clone()]);
     let list = app.get(&olga, "/admin/orders?tag=gift-wrap").await.ok(200);
     assert_eq!(list["data"][0]["tags"], json!(["gift-wrap", "vip"]));
+    let hers = app.get(&alice, "/orders").await.ok(200);
+    assert!(hers["data"].as_array().unwrap().iter().all(|order| order.get("tags").is_none()), "{hers}");
     assert_eq!(tag(&app, &olga, anna, json!([])).await.ok(200), json!({ "tags": [] }));
     assert_eq!(found(&app, &olga, "tag=vip").await, Vec::<String>::new());
     for bad in [json!(["Vip"]), json!(["a b"]), json!([""]), json!(["x".repeat(41)]), json!(vec!["a"; 21])] {
