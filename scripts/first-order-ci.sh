@@ -10,12 +10,7 @@ cd "$(dirname "$0")/.."
 source scripts/lib/running.sh
 export OMS_ORDER_EXPIRY_SECONDS=20 OMS_EXPIRY_SWEEP_SECONDS=1
 
-"$OMS" migrate >"$folder/migrate.log"
-start serve serve --no-worker
-start worker worker
-start gateway gateway
-wait_for serve "$API/readyz"
-wait_for gateway "$OMS_GATEWAY_URL/"
+start_shop
 
 echo "== SMTP is down"
 began=$(date +%s%N)
@@ -33,8 +28,7 @@ done
 grep -q 'mail server did not take the mail' "$folder/worker.log" || { echo "the worker has not tried to send the mail"; exit 1; }
 echo "the worker cannot send the mail, and will try again"
 
-start mailcatcher mailcatcher --smtp "127.0.0.1:$smtp_port" --http "127.0.0.1:$mail_port"
-wait_for mailcatcher "$MAIL/api/messages"
+start_mailcatcher
 began=$SECONDS
 for (( tries = 0; tries < 900; tries++ )); do
     count=$(curl -fsS "$MAIL/api/messages?to=early.bird@example.com" | jq '.data | length')
@@ -46,10 +40,4 @@ echo "SMTP is back: the mail came $((SECONDS - began)) seconds later"
 
 PATIENCE_SECONDS=90 docs/first-order.sh
 
-stop serve worker gateway mailcatcher
-(( unclean == 0 ))
-if grep -hE '"level":"ERROR"' "$folder"/*.log; then
-    echo "an error was logged"
-    exit 1
-fi
-echo "four processes stopped when they were asked to"
+stop_shop

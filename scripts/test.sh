@@ -9,6 +9,7 @@ scripts/need.sh postgres redis jq curl venv
 cargo build --locked --bin oms
 scripts/dev-check.sh
 scripts/first-order-ci.sh
+scripts/order-life-ci.sh
 scripts/schemathesis.sh
 if cargo nextest --version >/dev/null 2>&1; then
     exec cargo nextest run --locked --workspace --no-fail-fast

@@ -85,3 +85,28 @@ export OMS_GATEWAY_LISTEN="127.0.0.1:$gateway_port" OMS_GATEWAY_URL="http://127.
 export OMS_GATEWAY_PUBLIC_URL="http://127.0.0.1:$gateway_port"
 export MAIL_SERVER=127.0.0.1 MAIL_PORT="$smtp_port" MAIL_USERNAME="" MAIL_PASSWORD=""
 export OMS_LOG_FORMAT=json OMS_DRAIN_DELAY_SECONDS=0
+
+start_shop() { # without the mail catcher
+    "$OMS" migrate >"$folder/migrate.log"
+    start serve serve --no-worker
+    start worker worker
+    start gateway gateway
+    wait_for serve "$API/readyz"
+    wait_for gateway "$OMS_GATEWAY_URL/"
+}
+
+start_mailcatcher() {
+    start mailcatcher mailcatcher --smtp "127.0.0.1:$smtp_port" --http "127.0.0.1:$mail_port"
+    wait_for mailcatcher "$MAIL/api/messages"
+}
+
+# All four stop when they are asked to, and none has logged an error.
+stop_shop() {
+    stop serve worker gateway mailcatcher
+    (( unclean == 0 ))
+    if grep -hE '"level":"ERROR"' "$folder"/*.log; then
+        echo "an error was logged"
+        exit 1
+    fi
+    echo "four processes stopped when they were asked to"
+}

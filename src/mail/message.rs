@@ -109,7 +109,13 @@ mod tests {
                 for field in ["username", "number", "total", "refund", "token"] {
                     context[field] = json!(hostile);
                 }
-                context["lines"][0]["name"] = json!(hostile);
+                for list in ["lines", "remaining"] {
+                    context[list][0]["name"] = json!(hostile);
+                }
+                for field in ["carrier", "tracking_number", "tracking_url", "reason", "decision"] {
+                    context["about"][field] = json!(hostile);
+                }
+                context["about"]["lines"][0]["name"] = json!(hostile);
                 let rendered = templates.render(name, &context).unwrap();
                 assert!(!rendered.html.contains("<script>"), "{name}: {hostile:?}");
                 assert!(!rendered.subject.contains("49"), "{name}: {hostile:?}");

@@ -20,10 +20,16 @@ macro_rules! sources {
 /// |---|---|
 /// | `verify_email`, `reset_password` | `username`, `link`, `token`, `expires_in_hours` |
 /// | `password_changed` | `username` |
-/// | `order_placed`, `order_confirmed`, `order_cancelled`, `order_expired` | `username`, `number`, `link`, `total`, `lines` of `name`, `sku`, `quantity`, `total` |
+/// | `order_placed`, `order_cancelled`, `order_expired` | `username`, `number`, `link`, `total`, `lines` of `name`, `sku`, `quantity`, `total` |
+/// | `order_confirmed` | the same, and `payment_status`, `offline_method` (or none), `due` |
+/// | `order_lines_cancelled` | `username`, `number`, `link`, `new_total`, `remaining` like `lines` |
 /// | `order_refunded` | `username`, `number`, `link`, `refund` |
 /// | `order_note` | `username`, `number`, `link`, `total`, `note` |
-pub const TEMPLATES: [Source; 9] = sources!(
+/// | `order_shipped` | `username`, `number`, `link`, `about` of `lines`, `carrier`, `tracking_number`, `tracking_url` (or none) |
+/// | `order_delivered`, `return_requested`, `return_received` | `username`, `number`, `link`, `about` of `lines` |
+/// | `order_parcel_lost` | `username`, `number`, `link`, `about` of `lines`, `is_resent` |
+/// | `return_approved`, `return_rejected` | `username`, `number`, `link`, `about` of `lines`, `decision` (or none) |
+pub const TEMPLATES: [Source; 17] = sources!(
     "verify_email",
     "reset_password",
     "password_changed",
@@ -33,13 +39,23 @@ pub const TEMPLATES: [Source; 9] = sources!(
     "order_expired",
     "order_refunded",
     "order_note",
+    "order_lines_cancelled",
+    "order_shipped",
+    "order_delivered",
+    "order_parcel_lost",
+    "return_requested",
+    "return_approved",
+    "return_rejected",
+    "return_received",
 );
 
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 7] = [
     ("layout.txt", include_str!("templates/layout.txt")),
     ("layout.html", include_str!("templates/layout.html")),
     ("lines.txt", include_str!("templates/lines.txt")),
     ("lines.html", include_str!("templates/lines.html")),
+    ("goods.txt", include_str!("templates/goods.txt")),
+    ("goods.html", include_str!("templates/goods.html")),
     ("button.html", include_str!("templates/button.html")),
 ];
 
@@ -154,12 +170,26 @@ pub(crate) mod tests {
             "expires_in_hours": 24,
             "number": "A7K2-94QX",
             "total": "1,299.00 USD",
+            "new_total": "1,299.00 USD",
+            "due": "0.00 USD",
             "refund": "1,299.00 USD",
             "note": "We have found <your> parcel.",
+            "payment_status": "paid",
+            "offline_method": null,
             "lines": [
                 { "name": "Walnut desk", "sku": "DESK-WAL", "quantity": 1, "total": "1,199.00 USD" },
                 { "name": "Lamp <brass>", "sku": "LAMP-BR", "quantity": 2, "total": "100.00 USD" },
             ],
+            "remaining": [{ "name": "Walnut desk", "sku": "DESK-WAL", "quantity": 1, "total": "1,199.00 USD" }],
+            "about": {
+                "carrier": "Viet Post",
+                "tracking_number": "VP123456789VN",
+                "tracking_url": "https://carrier.example/track/VP123456789VN?a=1&b=2",
+                "reason": "The carrier cannot find it",
+                "decision": "Please use the label in the parcel.",
+                "is_resent": true,
+                "lines": [{ "name": "Lamp <brass>", "sku": "LAMP-BR", "quantity": 2, "total": "100.00 USD" }],
+            },
         })
     }
 
@@ -176,13 +206,76 @@ pub(crate) mod tests {
             if name != "password_changed" {
                 assert!(mail.text.contains("http://127.0.0.1:8000/v1/auth/verify-email?token=abc&x=1"), "{name}");
             }
-            if name.starts_with("order_") {
+            let says = |words: &str| mail.text.contains(words) && mail.html.contains(words);
+            if name.starts_with("order_") || name.starts_with("return_") {
+                assert!(mail.subject.contains("A7K2-94QX"), "{name}: {}", mail.subject);
                 assert!(
-                    mail.subject.contains("A7K2-94QX") && mail.text.contains("1,299.00 USD"),
+                    says("1,299.00 USD") || mail.text.contains("2 x Lamp <brass> (LAMP-BR)\n"),
                     "{name}: {}",
                     mail.text
                 );
             }
+            match name {
+                "order_shipped" => assert!(says("Viet Post") && says("VP123456789VN"), "{}", mail.text),
+                "return_approved" | "return_rejected" => assert!(says("Please use the label"), "{}", mail.text),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_about_a_parcel_leaves_no_gap() {
+        let templates = Templates::new().unwrap();
+        let mut context = sample();
+        for field in ["carrier", "tracking_number", "tracking_url", "decision", "reason"] {
+            context["about"][field] = Value::Null;
+        }
+        for name in ["order_shipped", "return_approved", "return_rejected"] {
+            let mail = templates.render(name, &context).unwrap();
+            assert!(!mail.text.contains("none") && !mail.html.contains("none<"), "{name}: {}", mail.text);
+            assert!(!mail.text.contains("\n\n\n") && mail.text.contains("\n\nYou can see"), "{name}: {}", mail.text);
+        }
+    }
+
+    #[test]
+    fn a_confirmed_order_is_called_paid_only_when_it_is() {
+        let templates = Templates::new().unwrap();
+        let confirmed = |payment: &str, offline: Option<&str>| {
+            let mut context = sample();
+            (context["payment_status"], context["offline_method"]) = (json!(payment), json!(offline));
+            context["due"] = json!("70.00 USD");
+            let mail = templates.render("order_confirmed", &context).unwrap();
+            assert!(!mail.text.contains("\n\n\n"), "{payment}: {}", mail.text);
+            mail
+        };
+        for (payment, offline, expected) in [
+            ("authorized", None, Some("not taken yet")),
+            ("unpaid", Some("cash_on_delivery"), Some("to the carrier")),
+            ("unpaid", Some("bank_transfer"), Some("to our account")),
+            ("unpaid", Some("other"), Some("as agreed")),
+            ("unpaid", None, None),
+        ] {
+            let mail = confirmed(payment, offline);
+            assert!(!mail.text.contains("paid for") && !mail.html.contains("paid for"), "{payment}: {}", mail.text);
+            assert_eq!(mail.text.contains("70.00 USD"), offline.is_some(), "{}", mail.text);
+            let Some(expected) = expected else { continue };
+            assert!(mail.text.contains(expected) && mail.html.contains(expected), "{}", mail.text);
+        }
+        for (payment, offline) in [("paid", None), ("overpaid", None), ("paid", Some("bank_transfer"))] {
+            let mail = confirmed(payment, offline);
+            assert!(mail.text.contains("is paid for and confirmed"), "{}", mail.text);
+            assert!(!mail.text.contains("70.00 USD") && !mail.text.contains("not taken"), "{}", mail.text);
+        }
+    }
+
+    #[test]
+    fn a_lost_parcel_is_sent_again_or_its_money_goes_back() {
+        let templates = Templates::new().unwrap();
+        for (is_resent, expected) in [(true, "We send all of it again"), (false, "you do not pay for it")] {
+            let mut context = sample();
+            context["about"]["is_resent"] = json!(is_resent);
+            let mail = templates.render("order_parcel_lost", &context).unwrap();
+            assert!(mail.text.contains(expected) && mail.html.contains(expected), "{}", mail.text);
         }
     }
 

@@ -78,7 +78,10 @@ impl CancelLines {
         }
         change.refund_excess(value, &self.reason);
         change.close_if_empty(&self.reason)?;
-        change.mail(OrderMail::LinesCancelled, None);
+        // Of an order of which nothing is left the buyer is told once.
+        if change.order.status != OrderStatus::Cancelled {
+            change.mail(OrderMail::LinesCancelled, None);
+        }
         Ok(())
     }
 }

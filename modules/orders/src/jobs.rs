@@ -26,8 +26,10 @@ words! {
         Shipped = "shipped",
         /// A parcel arrived
         Delivered = "delivered",
-        /// A parcel was lost, and what happens now
+        /// A parcel was lost; the money for what was in it goes back
         Lost = "lost",
+        /// A parcel was lost; what was in it is sent again
+        LostAndResent = "lost_and_resent",
         /// We know that goods are to come back
         ReturnRequested = "return_requested",
         /// The goods may be sent back
@@ -50,7 +52,7 @@ impl OrderMail {
             Self::LinesCancelled => "order_lines_cancelled",
             Self::Shipped => "order_shipped",
             Self::Delivered => "order_delivered",
-            Self::Lost => "order_parcel_lost",
+            Self::Lost | Self::LostAndResent => "order_parcel_lost",
             Self::ReturnRequested => "return_requested",
             Self::ReturnApproved => "return_approved",
             Self::ReturnRejected => "return_rejected",
@@ -187,7 +189,7 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
     let about = match (shipment, goods) {
         (Some(parcel), _) => json!({
             "carrier": parcel.carrier, "tracking_number": parcel.tracking_number, "tracking_url": parcel.tracking_url,
-            "reason": parcel.reason,
+            "reason": parcel.reason, "is_resent": job.mail == OrderMail::LostAndResent,
             "lines": parcel.lines.iter().filter_map(|one| named(one.position, one.quantity)).collect::<Vec<_>>(),
         }),
         (None, Some(goods)) => json!({
@@ -196,6 +198,12 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
         }),
         (None, None) => json!({}),
     };
+    let remaining: Vec<_> = order
+        .lines
+        .iter()
+        .filter(|line| line.active_quantity() > 0)
+        .filter_map(|line| named(line.position, line.active_quantity()))
+        .collect();
     let cancelled: i32 = order.lines.iter().map(|line| line.cancelled_quantity).sum();
     let came_back: i32 = order.lines.iter().map(|line| line.returned_quantity).sum();
     let subject = job.about.unwrap_or(order.id.as_uuid());
@@ -207,9 +215,12 @@ async fn compose(orders: &Orders, job: &SendOrderMail) -> Result<Option<Mail>, O
             "number": order.number,
             "total": amount(order.original_total_minor),
             "new_total": amount(order.total_minor),
+            "due": amount(order.balance_due().max(0)),
             "refund": amount(order.sums.refunded),
+            "payment_status": order.payment_status,
             "offline_method": order.offline_method,
             "lines": lines,
+            "remaining": remaining,
             "about": about,
             "link": format!("{}/v1/orders/{}", orders.public_url, order.id),
         }),

@@ -1,5 +1,7 @@
 //! An order and its rules, without I/O.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use kernel::{BusinessId, OrderId, ProductId, UserId, VariantId};
 
@@ -248,10 +250,10 @@ impl Order {
         released
     }
 
-    /// The opposite of [`Order::close`]. Answers what has to be promised again.
-    pub fn reopen(&mut self, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
+    /// The opposite of [`Order::close`], which took out `closed` units of each line. Answers what has to be promised again.
+    pub fn reopen(&mut self, closed: &BTreeMap<i16, i32>, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
         for line in &mut self.lines {
-            line.cancelled_quantity = 0;
+            line.cancelled_quantity -= closed.get(&line.position).copied().unwrap_or(0).min(line.cancelled_quantity);
         }
         let balanced: i64 = self.adjustments.iter().filter(|one| one.kind == BALANCE).map(Adjustment::signed).sum();
         self.balance(balanced, at);
@@ -387,9 +389,19 @@ pub(crate) mod tests {
         let released = order.close(DateTime::UNIX_EPOCH);
         assert_eq!((order.computed_total(), released.len()), (0, 2));
         assert!(order.reserved().is_empty());
-        assert_eq!(order.reopen(DateTime::UNIX_EPOCH), released);
+        assert_eq!(order.reopen(&BTreeMap::from([(1, 2), (2, 1)]), DateTime::UNIX_EPOCH), released);
         assert_eq!(order.computed_total(), 1_550);
         order.close(DateTime::UNIX_EPOCH);
         assert_eq!(order.computed_total(), 0);
+    }
+
+    #[test]
+    fn what_was_called_off_before_it_was_closed_stays_called_off() {
+        let mut order = order();
+        order.lines[0].cancelled_quantity = 1;
+        let before = order.computed_total();
+        order.close(DateTime::UNIX_EPOCH);
+        order.reopen(&BTreeMap::from([(1, 1), (2, 1)]), DateTime::UNIX_EPOCH);
+        assert_eq!((order.computed_total(), order.lines[0].cancelled_quantity), (before, 1));
     }
 }

@@ -199,8 +199,9 @@ async fn money_came(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) 
 /// money goes back.
 async fn revive(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
     let mut revived = change.order.clone();
+    let closed = store::closed_units(conn, &revived).await?;
     let wanted: Vec<OrderMove> = revived
-        .reopen(now)
+        .reopen(&closed, now)
         .into_iter()
         .map(|(variant_id, reserved)| OrderMove { variant_id, kind: MovementKind::Reserve, on_hand: 0, reserved })
         .collect();

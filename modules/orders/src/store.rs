@@ -1,5 +1,7 @@
 //! Rows and statements. Private to the module.
 
+use std::collections::BTreeMap;
+
 use catalog::stock;
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult, prelude::*, sql_types as st};
@@ -12,11 +14,12 @@ use crate::{
     address::Address,
     change::{Change, StockMove},
     error::OrderError,
+    event::EventKind,
     jobs::SendOrderMail,
     order::{Adjustment, Line, Order},
     place,
     returns::Return,
-    schema::orders::{adjustments, lines, orders},
+    schema::orders::{adjustments, events, lines, orders},
     shipment::Shipment,
     status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus, Sums},
 };
@@ -214,6 +217,33 @@ async fn complete(conn: &mut PgConn, row: OrderRow) -> QueryResult<Order> {
     let returns = parcels::returns_of(conn, id).await?;
     let (lines, adjustments) = (lines.into_iter().map(Line::from), adjustments.into_iter().map(Adjustment::from));
     row.with(lines.collect(), adjustments.collect(), shipments, returns)
+}
+
+/// How many units of each line were taken out when the order expired: its history tells. What was called off before is not
+/// among them. Joins the caller's transaction.
+pub async fn closed_units(conn: &mut PgConn, order: &Order) -> QueryResult<BTreeMap<i16, i32>> {
+    let told: Option<Value> = events::table
+        .filter(events::order_id.eq(order.id))
+        .filter(events::kind.eq(EventKind::Expired))
+        .order(events::seq.desc())
+        .select(events::data)
+        .first(conn)
+        .await
+        .optional()?;
+    let lines: Option<Vec<ClosedLine>> =
+        told.and_then(|told| serde_json::from_value(told.pointer("/effects/lines")?.clone()).ok());
+    // An order that expired before the history told this had nothing called off before.
+    Ok(match lines {
+        Some(lines) => lines.into_iter().map(|line| (line.position, line.cancelled)).collect(),
+        None => order.lines.iter().map(|line| (line.position, line.cancelled_quantity)).collect(),
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct ClosedLine {
+    position: i16,
+    #[serde(default)]
+    cancelled: i32,
 }
 
 /// The lines of several orders, by order and position.

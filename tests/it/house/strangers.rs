@@ -16,12 +16,15 @@ pub struct Estate {
     pub product: Value,
     pub variant: String,
     pub order: String,
+    pub parcel: String,
+    pub returned: String,
 }
 
 /// Whose it is.
 pub struct Owners {
     pub buyer: Person,
     pub seller: Person,
+    pub operator: Person,
 }
 
 /// The path to the owner's own things.
@@ -30,10 +33,14 @@ pub fn path_to(operation: &Operation, estate: &Estate) -> String {
     operation.path_with(|name| match name {
         "user_id" => estate.owner.clone(),
         "image_id" => uuid::Uuid::nil().to_string(),
+        "business_id" => estate.business.clone(),
+        "payment_id" => uuid::Uuid::nil().to_string(),
+        "id" if path.contains("/orders/") => estate.order.clone(),
+        "id" if path.starts_with("/v1/shipments/") => estate.parcel.clone(),
+        "id" if path.starts_with("/v1/returns/") => estate.returned.clone(),
         "id" if path.starts_with("/v1/businesses/") => estate.business.clone(),
         "id" if path.starts_with("/v1/products/") => text(&estate.product, "id"),
         "id" if path.starts_with("/v1/variants/") => estate.variant.clone(),
-        "id" if path.starts_with("/v1/orders/") => estate.order.clone(),
         "id" if path.contains("/exports/") => uuid::Uuid::nil().to_string(),
         other => panic!("{path}: whose is {other}?"),
     })
@@ -52,15 +59,28 @@ pub fn body_of(operation: &Operation, estate: &Estate) -> Option<Value> {
     Some(body)
 }
 
-/// A shop with a product, and an order of it.
+/// A shop with a product, and an order of it: a parcel of that has arrived, and is on its way back.
 pub async fn estate(app: &TestApp) -> (Estate, Owners) {
     let alice = app.customer("alice").await;
     let shop = app.seller("sam").await;
     let product = app.variant().of(&shop).product().await;
     let variant = text(&product["variants"][0], "id");
-    let order = app.place(&alice, &[(&variant, 1)]).await;
+    let order = app.place(&alice, &[(&variant, 3)]).await;
+    let olga = app.operator().await;
+    let done = async |person: &Person, path: String, body: Value, status| {
+        app.command(person, &path, &app.key(), body).await.ok(status)
+    };
+    let (one, nothing) = (json!([{ "position": 1, "quantity": 1 }]), json!({}));
+    done(&olga, format!("/orders/{order}/confirm"), json!({ "method": "other" }), 200).await;
+    let packed = done(&shop.owner, format!("/orders/{order}/shipments"), json!({ "lines": one }), 201).await;
+    let parcel = text(&packed["shipment"], "id");
+    done(&shop.owner, format!("/shipments/{parcel}/ship"), nothing.clone(), 200).await;
+    done(&shop.owner, format!("/shipments/{parcel}/deliver"), nothing, 200).await;
+    let wish = json!({ "lines": one, "reason": "It does not fit" });
+    let returned = text(&done(&alice, format!("/orders/{order}/returns"), wish, 201).await["return"], "id");
     let (owner, business) = (shop.owner.id.to_string(), shop.id.clone());
-    (Estate { business, owner, product, variant, order }, Owners { buyer: alice, seller: shop.owner })
+    let estate = Estate { business, owner, product, variant, order, parcel, returned };
+    (estate, Owners { buyer: alice, seller: shop.owner, operator: olga })
 }
 
 /// A picture of one pixel, in the form that browsers send.
@@ -77,7 +97,8 @@ async fn others_find_nothing_of_mine() {
     let before = app.everything().await;
     let mut tried = Vec::new();
     for operation in operations() {
-        let is_an_orders = operation.path.starts_with("/v1/orders/");
+        let is_an_orders =
+            ["/v1/orders/", "/v1/shipments/", "/v1/returns/"].iter().any(|p| operation.path.starts_with(p));
         let is_a_sellers = operation.role() == Some("seller");
         // What is for staff refuses everybody else before it looks at what it is about.
         let is_for_staff = matches!(operation.role(), Some("operator" | "admin"));

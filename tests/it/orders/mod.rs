@@ -1,12 +1,17 @@
 //! Orders as clients see them, over HTTP, paid at the real mock gateway.
 
 mod cancelling;
+mod capturing;
+mod changing_minds;
 mod crowd;
 mod desk;
 mod expiring;
 mod exports;
+mod fulfilment;
 mod notes;
 mod paying;
 mod placing;
 mod reading;
+mod refunds;
+mod returns;
 mod webhooks;

@@ -1,5 +1,6 @@
 //! What the tests of the whole application share.
 
+pub mod acts;
 pub mod answer;
 pub mod app;
 pub mod client;

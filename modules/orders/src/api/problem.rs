@@ -198,7 +198,7 @@ impl From<OrderError> for Problem {
             OrderError::OtherCurrency(currency) => {
                 OTHER_CURRENCY.problem(format!("The order is in {currency}; send the amount in {currency}."))
             }
-            OrderError::NothingDue => NOTHING_DUE.problem("Everything is paid. There is nothing to do."),
+            OrderError::NothingDue => NOTHING_DUE.problem("Everything is paid, or held for us already. There is nothing to do."),
             OrderError::NotPayable(why) => NOT_PAYABLE.problem(format!("The order cannot be paid: {why}.")),
             OrderError::GatewayRefused(reason) => {
                 PAYMENT_REFUSED.problem(format!("The gateway said: {reason}. Try again, or pay another way."))

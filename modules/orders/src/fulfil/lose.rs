@@ -54,7 +54,8 @@ impl Command for Lose {
         }
         change.refund_excess(value, "parcel lost");
         change.close_if_empty("parcel lost")?;
-        change.mail(OrderMail::Lost, Some(self.id.as_uuid()));
+        let mail = if self.resend { OrderMail::LostAndResent } else { OrderMail::Lost };
+        change.mail(mail, Some(self.id.as_uuid()));
         Ok(())
     }
 
