@@ -163,7 +163,7 @@ impl DeskApi {
         let rows =
             query::desk(&mut conn, &filter.into(), after, limit.saturating_add(1)).await.map_err(OrderError::from)?;
         let (rows, next_cursor) = page(rows, limit, |row| AfterOnDesk::from(row));
-        Ok(Json(OrderList { data: rows.into_iter().map(OrderSummary::from).collect(), next_cursor }))
+        Ok(Json(OrderList { data: rows.into_iter().map(OrderSummary::for_staff).collect(), next_cursor }))
     }
 
     /// Count everybody's orders

@@ -348,8 +348,8 @@ pub struct OrderSummary {
     pub return_status: ReturnStatus,
     /// Why staff hold it back
     pub hold_reason: Option<String>,
-    /// What staff have filed it under
-    pub tags: Vec<String>,
+    /// What staff have filed it under; shown to staff
+    pub tags: Option<Vec<String>>,
     /// What it costs
     pub total: Money,
     /// What is still owed; below zero when money is to go back
@@ -374,10 +374,18 @@ impl From<OrderRow> for OrderSummary {
             fulfillment_status: row.fulfillment_status,
             return_status: row.return_status,
             hold_reason: row.hold_reason,
-            tags: row.tags.into_iter().flatten().collect(),
+            tags: None,
             placed_at: row.placed_at,
             expires_at: row.expires_at,
         }
+    }
+}
+
+impl OrderSummary {
+    /// The order as it is listed for staff.
+    pub fn for_staff(mut row: OrderRow) -> Self {
+        let tags = std::mem::take(&mut row.tags).into_iter().flatten().collect();
+        Self { tags: Some(tags), ..Self::from(row) }
     }
 }
 
