@@ -18,6 +18,9 @@ use crate::{
     status::{FulfillmentStatus, OfflineMethod, OrderEvent, OrderStatus},
 };
 
+/// The longest label of a charge or a credit; a product's name alone may be as long.
+const MAX_LABEL: usize = 200;
+
 /// What happens to units on the shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StockMove {
@@ -143,7 +146,7 @@ impl Change {
         self.refund_excess(i64::MAX, reason);
     }
 
-    /// Takes units out of the order for good. Answers what they cost.
+    /// Takes units out of the order for good. Answers what they cost, but for those whose price was given back before.
     ///
     /// # Errors
     /// [`OrderError::NoSuchLine`].
@@ -154,7 +157,7 @@ impl Change {
         line.refunded_quantity -= refunded_before;
         let line = line.clone();
         self.settle_refunded_before(&line, refunded_before);
-        Ok(line.value_minor(units.quantity))
+        Ok(line.value_minor(units.quantity - refunded_before))
     }
 
     /// An order of which nothing is left is cancelled.
@@ -210,7 +213,7 @@ impl Change {
     /// Lowers (credit) or raises (charge) the total.
     pub fn adjust(&mut self, is_charge: bool, kind: &str, label: &str, amount_minor: i64) {
         if amount_minor > 0 {
-            let (kind, label) = (kind.to_owned(), label.to_owned());
+            let (kind, label) = (kind.to_owned(), label.chars().take(MAX_LABEL).collect());
             self.order.adjustments.push(Adjustment { is_charge, kind, label, amount_minor, created_at: self.at });
         }
     }

@@ -94,6 +94,12 @@ pub enum OrderError {
     /// Nothing has arrived that could come back.
     #[error("nothing to return")]
     NothingToReturn,
+    /// Everything of a return is back.
+    #[error("nothing is missing")]
+    NothingToReceive,
+    /// A line of what came back has no units.
+    #[error("nothing of line {0} came back")]
+    NothingReceived(i16),
     /// Something has not been sent yet.
     #[error("something has not been sent")]
     NotAllSent,

@@ -13,6 +13,7 @@ use crate::{
     error::OrderError,
     event::{Actor, EventKind},
     jobs::OrderMail,
+    order::Order,
     status::{OrderEvent, OrderStatus},
     store,
 };
@@ -59,20 +60,34 @@ pub async fn expire_due(orders: &Orders) -> Result<usize, OrderError> {
 async fn expire(conn: &mut PgConn, id: OrderId, now: DateTime<Utc>) -> Result<bool, OrderError> {
     conn.transaction(async |conn| {
         let Some(order) = store::lock(conn, id).await? else { return Ok(false) };
-        let is_due = order.status == OrderStatus::Pending && order.expires_at.is_some_and(|at| at <= now);
-        if !is_due || is_paying(conn, id, now).await? {
+        if !is_due(&order, now) || is_paying(conn, id, now).await? {
             return Ok(false);
         }
         let mut change = Change::of(order, Actor::SYSTEM, now);
-        change.apply(OrderEvent::Expire)?;
-        change.record(EventKind::Expired, json!({ "expires_at": change.order.expires_at }));
-        // A part may have been paid, or be held.
-        change.close("order expired");
-        change.mail(OrderMail::Expired, None);
+        run_out(&mut change)?;
         store::carry_out(conn, &mut change).await?;
         Ok(true)
     })
     .await
+}
+
+/// Whether an order's time to be paid is over. Only a hold keeps one that is paid for from being confirmed; that one waits
+/// to be released.
+pub fn is_due(order: &Order, now: DateTime<Utc>) -> bool {
+    order.status == OrderStatus::Pending && order.expires_at.is_some_and(|at| at <= now) && !order.is_covered()
+}
+
+/// The rule: the order is over.
+///
+/// # Errors
+/// It is not pending.
+pub fn run_out(change: &mut Change) -> Result<(), OrderError> {
+    change.apply(OrderEvent::Expire)?;
+    change.record(EventKind::Expired, json!({ "expires_at": change.order.expires_at }));
+    // A part may have been paid, or be held.
+    change.close("order expired");
+    change.mail(OrderMail::Expired, None);
+    Ok(())
 }
 
 /// Whether money may be on its way: asked for a moment ago without an answer, or being taken of what is held. An open pay

@@ -14,7 +14,7 @@ use crate::{
     order::Order,
     pay::may_pay,
     paying::{may_capture, may_confirm, may_record, may_refund, may_void},
-    returning::may_request_return,
+    returning::{may_receive, may_request_return},
     returns::{Return, ReturnEvent},
     shipment::{Shipment, ShipmentEvent},
     status::words,
@@ -84,7 +84,7 @@ pub fn of_order(order: &Order, viewer: &Viewer, now: DateTime<Utc>) -> Guidance<
     }
     let for_buyers = || if viewer.is_staff() { Ok(()) } else { buyer_may_cancel_lines(order) };
     answers.push((A::Cancel, may_cancel(order)));
-    answers.push((A::CancelLines, may_cancel_lines(order, |_| true).and_then(|()| for_buyers())));
+    answers.push((A::CancelLines, for_buyers().and_then(|()| may_cancel_lines(order, |_| true))));
     answers.push((A::RequestReturn, may_request_return(order)));
     if viewer.is_staff() {
         answers.extend([
@@ -132,6 +132,7 @@ pub fn of_return(goods: &Return, viewer: &Viewer) -> Guidance<ReturnEvent> {
                 viewer.must_sell(goods.business_id)
             }
         };
-        role.is_ok().then(|| (event, after(event)))
+        let answer = if event == ReturnEvent::Receive { may_receive(goods) } else { after(event) };
+        role.is_ok().then_some((event, answer))
     }))
 }

@@ -21,6 +21,8 @@ pub mod fulfil;
 mod guidance;
 mod hold;
 pub mod jobs;
+#[cfg(test)]
+mod lives;
 mod notes;
 mod number;
 mod once;

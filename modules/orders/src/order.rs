@@ -133,6 +133,11 @@ impl Line {
         self.quantity - self.cancelled_quantity - self.refunded_quantity
     }
 
+    /// Of how many that the buyer still has, or is to get, the price was given back.
+    pub fn refunded_active_quantity(&self) -> i32 {
+        (self.refunded_quantity - self.returned_quantity).max(0)
+    }
+
     /// What is still promised on the shelf, in an order that holds stock.
     pub const fn reserved_quantity(&self) -> i32 {
         self.quantity - self.cancelled_quantity - self.shipped_quantity
@@ -169,6 +174,15 @@ impl Adjustment {
     pub const fn signed(&self) -> i64 {
         if self.is_charge { self.amount_minor } else { -self.amount_minor }
     }
+}
+
+/// What closing an order took out of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Closed {
+    /// Units that were called off by it.
+    pub cancelled: i32,
+    /// Units whose price had been given back.
+    pub refunded: i32,
 }
 
 /// The kind of the adjustment that brings an order without lines to zero, or back.
@@ -250,10 +264,12 @@ impl Order {
         released
     }
 
-    /// The opposite of [`Order::close`], which took out `closed` units of each line. Answers what has to be promised again.
-    pub fn reopen(&mut self, closed: &BTreeMap<i16, i32>, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
+    /// The opposite of [`Order::close`], which took out `closed` of each line. Answers what has to be promised again.
+    pub fn reopen(&mut self, closed: &BTreeMap<i16, Closed>, at: DateTime<Utc>) -> Vec<(VariantId, i32)> {
         for line in &mut self.lines {
-            line.cancelled_quantity -= closed.get(&line.position).copied().unwrap_or(0).min(line.cancelled_quantity);
+            let closed = closed.get(&line.position).copied().unwrap_or_default();
+            line.cancelled_quantity -= closed.cancelled.min(line.cancelled_quantity);
+            line.refunded_quantity += closed.refunded.min(line.refundable_quantity());
         }
         let balanced: i64 = self.adjustments.iter().filter(|one| one.kind == BALANCE).map(Adjustment::signed).sum();
         self.balance(balanced, at);
@@ -382,6 +398,10 @@ pub(crate) mod tests {
         }
     }
 
+    fn closed<const N: usize>(lines: [(i16, i32); N]) -> BTreeMap<i16, Closed> {
+        lines.into_iter().map(|(position, cancelled)| (position, Closed { cancelled, refunded: 0 })).collect()
+    }
+
     #[test]
     fn a_closed_order_costs_nothing_and_a_reopened_one_what_it_did() {
         let mut order = order();
@@ -389,7 +409,7 @@ pub(crate) mod tests {
         let released = order.close(DateTime::UNIX_EPOCH);
         assert_eq!((order.computed_total(), released.len()), (0, 2));
         assert!(order.reserved().is_empty());
-        assert_eq!(order.reopen(&BTreeMap::from([(1, 2), (2, 1)]), DateTime::UNIX_EPOCH), released);
+        assert_eq!(order.reopen(&closed([(1, 2), (2, 1)]), DateTime::UNIX_EPOCH), released);
         assert_eq!(order.computed_total(), 1_550);
         order.close(DateTime::UNIX_EPOCH);
         assert_eq!(order.computed_total(), 0);
@@ -401,7 +421,7 @@ pub(crate) mod tests {
         order.lines[0].cancelled_quantity = 1;
         let before = order.computed_total();
         order.close(DateTime::UNIX_EPOCH);
-        order.reopen(&BTreeMap::from([(1, 1), (2, 1)]), DateTime::UNIX_EPOCH);
+        order.reopen(&closed([(1, 1), (2, 1)]), DateTime::UNIX_EPOCH);
         assert_eq!((order.computed_total(), order.lines[0].cancelled_quantity), (before, 1));
     }
 }

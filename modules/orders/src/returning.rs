@@ -10,7 +10,7 @@ mod request;
 pub use cancel::CancelReturn;
 pub use close::CloseReturn;
 pub use decide::DecideReturn;
-pub use receive::{ReceiveReturn, ReceivedUnits};
+pub use receive::{ReceiveReturn, ReceivedUnits, may_receive};
 pub use request::{RequestReturn, may_request_return};
 
 use crate::{

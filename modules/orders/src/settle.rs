@@ -8,18 +8,10 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use kernel::{PgConn, db::retrying, job::JobContext};
 use payments::{Applied, AttemptId, CaptureOutcome, EventId, RefundId, RefundOutcome, VoidOutcome};
-use serde_json::json;
 
-use crate::{
-    Orders,
-    change::{Change, MoneyMove},
-    error::OrderError,
-    event::{Actor, EventKind},
-    jobs::OrderMail,
-    order::Order,
-    status::{OrderEvent, OrderStatus},
-    store,
-};
+use crate::{Orders, change::Change, error::OrderError, event::Actor, order::Order, status::OrderStatus, store};
+
+pub mod news;
 
 /// Applies a verified webhook event. Event, order, stock and the job's own end commit together: exactly once.
 ///
@@ -143,79 +135,31 @@ pub async fn send_void(orders: &Orders, id: AttemptId, context: &JobContext) -> 
 async fn money_moved(conn: &mut PgConn, order: Order, applied: &Applied, now: DateTime<Utc>) -> Result<(), OrderError> {
     let mut change = Change::of(order, Actor::SYSTEM, now);
     change.order.sums = store::sums(conn, change.order.id).await?;
-    let (kind, data) = match applied {
-        Applied::AlreadyApplied | Applied::Ignored { .. } => return Ok(()),
-        Applied::Authorized { attempt, amount } => {
-            (EventKind::PaymentAuthorized, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
-        }
-        Applied::Captured { attempt, amount } => {
-            (EventKind::PaymentCaptured, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
-        }
-        Applied::CaptureFailed { attempt, reason } => {
-            (EventKind::CaptureFailed, json!({ "payment_id": attempt, "reason": reason }))
-        }
-        Applied::Failed { attempt, reason } => {
-            (EventKind::PaymentFailed, json!({ "payment_id": attempt, "reason": reason }))
-        }
-        Applied::Voided { attempt } => (EventKind::PaymentVoided, json!({ "payment_id": attempt })),
-        Applied::VoidFailed { attempt, reason } => {
-            (EventKind::VoidFailed, json!({ "payment_id": attempt, "reason": reason }))
-        }
-        Applied::Mismatch { attempt, detail } => {
-            (EventKind::PaymentMismatch, json!({ "payment_id": attempt, "detail": detail }))
-        }
-        Applied::Refunded { refund, amount } => {
-            (EventKind::Refunded, json!({ "refund_id": refund, "amount_minor": amount.minor }))
-        }
-        Applied::RefundFailed { refund } => (EventKind::RefundFailed, json!({ "refund_id": refund })),
-    };
-    change.record(kind, data);
-    match applied {
-        Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. } => {
-            money_came(conn, &mut change, now).await?;
-        }
-        Applied::Refunded { .. } => change.mail(OrderMail::Refunded, None),
-        _ => {}
+    if !news::tell(&mut change, applied) {
+        return Ok(());
     }
+    if news::brings_money(applied) {
+        revive(conn, &mut change).await?;
+    }
+    news::follow(&mut change, applied);
     store::carry_out(conn, &mut change).await
-}
-
-/// Money came in, or is held: revive what gave up waiting, give back what is too much. (What waited for it is confirmed when
-/// the change is carried out.)
-async fn money_came(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
-    if change.order.status == OrderStatus::Expired {
-        revive(conn, change, now).await?;
-    }
-    if change.order.sums.authorized > 0 && !change.order.status.holds_stock() {
-        change.money.push(MoneyMove::Void { payment: None });
-    }
-    // A partly paid order keeps its money and waits for the rest; every other one keeps no more than it costs.
-    let came = change.order.sums.captured - change.before.sums.captured;
-    change.refund_excess(came, "more was paid than is due");
-    Ok(())
 }
 
 /// Late money on an expired order: if its stock can be promised again it is confirmed, otherwise it stays as it is and the
 /// money goes back.
-async fn revive(conn: &mut PgConn, change: &mut Change, now: DateTime<Utc>) -> Result<(), OrderError> {
-    let mut revived = change.order.clone();
-    let closed = store::closed_units(conn, &revived).await?;
-    let wanted: Vec<OrderMove> = revived
-        .reopen(&closed, now)
+async fn revive(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError> {
+    if change.order.status != OrderStatus::Expired {
+        return Ok(());
+    }
+    let closed = store::closed_units(conn, &change.order).await?;
+    let Some((order, wanted)) = news::revived(change, &closed) else { return Ok(()) };
+    let wanted: Vec<OrderMove> = wanted
         .into_iter()
         .map(|(variant_id, reserved)| OrderMove { variant_id, kind: MovementKind::Reserve, on_hand: 0, reserved })
         .collect();
-    if !revived.is_covered() {
-        return Ok(());
+    match catalog::stock::move_for_order(conn, order.id, &wanted, None, change.at).await {
+        Ok(()) => news::revive(change, order),
+        Err(CatalogError::NotEnough { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    match catalog::stock::move_for_order(conn, revived.id, &wanted, None, now).await {
-        Ok(()) => {}
-        Err(CatalogError::NotEnough { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    }
-    change.order = Order { last_event: change.order.last_event, ..revived };
-    change.apply(OrderEvent::Revive)?;
-    change.record(EventKind::Revived, json!({ "because": "it was paid after it expired" }));
-    change.mail(OrderMail::Confirmed, None);
-    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
     error::OrderError,
     event::EventKind,
     jobs::SendOrderMail,
-    order::{Adjustment, Line, Order},
+    order::{Adjustment, Closed, Line, Order},
     place,
     returns::Return,
     schema::orders::{adjustments, events, lines, orders},
@@ -219,9 +219,9 @@ async fn complete(conn: &mut PgConn, row: OrderRow) -> QueryResult<Order> {
     row.with(lines.collect(), adjustments.collect(), shipments, returns)
 }
 
-/// How many units of each line were taken out when the order expired: its history tells. What was called off before is not
-/// among them. Joins the caller's transaction.
-pub async fn closed_units(conn: &mut PgConn, order: &Order) -> QueryResult<BTreeMap<i16, i32>> {
+/// What was taken out of each line when the order expired: its history tells. What was called off before is not among it.
+/// Joins the caller's transaction.
+pub async fn closed_units(conn: &mut PgConn, order: &Order) -> QueryResult<BTreeMap<i16, Closed>> {
     let told: Option<Value> = events::table
         .filter(events::order_id.eq(order.id))
         .filter(events::kind.eq(EventKind::Expired))
@@ -230,13 +230,18 @@ pub async fn closed_units(conn: &mut PgConn, order: &Order) -> QueryResult<BTree
         .first(conn)
         .await
         .optional()?;
-    let lines: Option<Vec<ClosedLine>> =
-        told.and_then(|told| serde_json::from_value(told.pointer("/effects/lines")?.clone()).ok());
-    // An order that expired before the history told this had nothing called off before.
-    Ok(match lines {
-        Some(lines) => lines.into_iter().map(|line| (line.position, line.cancelled)).collect(),
-        None => order.lines.iter().map(|line| (line.position, line.cancelled_quantity)).collect(),
-    })
+    Ok(told.as_ref().and_then(closed_by).unwrap_or_else(|| {
+        // An order that expired before the history told this had nothing called off before.
+        let all = |line: &Line| (line.position, Closed { cancelled: line.cancelled_quantity, refunded: 0 });
+        order.lines.iter().map(all).collect()
+    }))
+}
+
+/// What the event says that expiring took out of each line; nothing when it is of the time before it did.
+pub fn closed_by(told: &Value) -> Option<BTreeMap<i16, Closed>> {
+    let lines: Vec<ClosedLine> = serde_json::from_value(told.pointer("/effects/lines")?.clone()).ok()?;
+    let closed = |line: ClosedLine| (line.position, Closed { cancelled: line.cancelled, refunded: -line.refunded });
+    Some(lines.into_iter().map(closed).collect())
 }
 
 #[derive(serde::Deserialize)]
@@ -244,6 +249,8 @@ struct ClosedLine {
     position: i16,
     #[serde(default)]
     cancelled: i32,
+    #[serde(default)]
+    refunded: i32,
 }
 
 /// The lines of several orders, by order and position.

@@ -33,6 +33,7 @@ const NOT_COVERED: Kind = Kind::new("not_covered", 409, "The order is not paid f
 const NOTHING_TO_PACK: Kind = Kind::new("nothing_to_pack", 409, "Nothing is left to pack");
 const NOTHING_TO_CANCEL: Kind = Kind::new("nothing_to_cancel", 409, "Nothing is left to call off");
 const NOTHING_TO_RETURN: Kind = Kind::new("nothing_to_return", 409, "Nothing can be sent back");
+const NOTHING_TO_RECEIVE: Kind = Kind::new("nothing_to_receive", 409, "Everything is back already");
 const NOT_ALL_SENT: Kind = Kind::new("not_all_sent", 409, "Something has not been sent yet");
 const REFUND_TOO_LARGE: Kind = Kind::new("refund_too_large", 409, "More is to go back than is there");
 const CAPTURE_TOO_LARGE: Kind = Kind::new("capture_too_large", 409, "More is to be taken than is possible");
@@ -67,6 +68,7 @@ pub fn problems() -> Vec<Kind> {
         NOTHING_TO_PACK,
         NOTHING_TO_CANCEL,
         NOTHING_TO_RETURN,
+        NOTHING_TO_RECEIVE,
         NOT_ALL_SENT,
         REFUND_TOO_LARGE,
         CAPTURE_TOO_LARGE,
@@ -176,6 +178,12 @@ impl From<OrderError> for Problem {
             OrderError::NothingToReturn => {
                 NOTHING_TO_RETURN.problem("Nothing has arrived that is not back, or on its way back, already.")
             }
+            OrderError::NothingToReceive => {
+                NOTHING_TO_RECEIVE.problem("Everything that was announced is back. The return can be closed.")
+            }
+            OrderError::NothingReceived(position) => INVALID_REQUEST.problem(format!(
+                "Nothing was changed. Say how many units of line {position} came back, resellable or damaged, or leave it out."
+            )),
             OrderError::NotAllSent => {
                 NOT_ALL_SENT.problem("Send what is left, or call it off. Then the order can be completed.")
             }

@@ -41,7 +41,7 @@ impl Command for Pack {
         let units = summed(&self.lines);
         let business_id = seller_of(&change.order, &units)?;
         viewer.must_sell(business_id)?;
-        may_be_worked_on(&change.order)?;
+        may_pack(&change.order, |line| line.business_id == business_id)?;
         for (&position, &asked) in &units {
             let line = change.order.line_mut(position)?;
             let left = line.open_quantity();

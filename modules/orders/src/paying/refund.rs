@@ -1,7 +1,8 @@
 //! Giving money back: everything, an amount, the price of units, or a sign of goodwill.
 //!
 //! What is given back beyond what the order keeps too much is posted as a credit, so that a refund never makes the buyer
-//! owe anything. Goodwill is a credit by itself: it leaves what is kept too much where it is.
+//! owe anything. Goodwill is a credit by itself, and so is the price of units that are not back: both leave what is kept
+//! too much for other units where it is.
 
 use kernel::Money;
 use payments::AttemptId;
@@ -64,22 +65,26 @@ pub fn may_refund(order: &Order) -> Result<(), OrderError> {
 }
 
 impl Refund {
-    fn amount(&self, order: &mut Order) -> Result<i64, OrderError> {
+    /// How much, and how much of it is a credit whatever is kept too much.
+    fn amount(&self, order: &mut Order) -> Result<(i64, i64), OrderError> {
         match &self.what {
-            RefundWhat::Full => Ok(order.sums.kept()),
-            RefundWhat::Amount(amount) | RefundWhat::Goodwill(amount) => minor(order, *amount),
+            RefundWhat::Full => Ok((order.sums.kept(), 0)),
+            RefundWhat::Amount(amount) => Ok((minor(order, *amount)?, 0)),
+            RefundWhat::Goodwill(amount) => minor(order, *amount).map(|amount| (amount, amount)),
             RefundWhat::Lines(lines) => {
-                let mut value = 0;
+                let (mut value, mut credit) = (0, 0);
                 for (position, asked) in summed(lines) {
                     let line = order.line_mut(position)?;
                     let left = line.refundable_quantity();
                     if asked > left {
                         return Err(OrderError::TooFewUnits { position, asked, left });
                     }
+                    let before = line.refunded_active_quantity();
                     line.refunded_quantity += asked;
                     value += line.value_minor(asked);
+                    credit += line.value_minor(line.refunded_active_quantity() - before);
                 }
-                Ok(value)
+                Ok((value, credit))
             }
         }
     }
@@ -91,16 +96,14 @@ impl Command for Refund {
     fn apply(&self, change: &mut Change, viewer: &Viewer) -> Result<(), OrderError> {
         viewer.must_be_staff()?;
         may_refund(&change.order)?;
-        let amount = self.amount(&mut change.order)?;
+        let (amount, at_least) = self.amount(&mut change.order)?;
         let (kept, currency) = (change.order.sums.kept(), change.order.currency.clone());
         if amount > kept {
             let (asked, left) = (money(amount, &currency), money(kept, &currency));
             return Err(OrderError::RefundTooLarge { asked, left });
         }
-        let (kind, credit) = match self.what {
-            RefundWhat::Goodwill(_) => ("goodwill", amount),
-            _ => ("refund", amount - change.order.excess().min(amount)),
-        };
+        let kind = if matches!(self.what, RefundWhat::Goodwill(_)) { "goodwill" } else { "refund" };
+        let credit = (amount - change.order.excess().min(amount)).max(at_least);
         change.adjust(false, kind, &self.reason, credit);
         change.record(
             EventKind::RefundRequested,

@@ -10,7 +10,7 @@ use crate::{
     error::OrderError,
     event::EventKind,
     jobs::OrderMail,
-    returns::{ReturnEvent, ReturnId},
+    returns::{Return, ReturnEvent, ReturnId},
     viewer::Viewer,
 };
 
@@ -34,11 +34,25 @@ pub struct ReceiveReturn {
     pub lines: Vec<ReceivedUnits>,
 }
 
+/// Whether goods of this return can be received: some have not come back yet.
+///
+/// # Errors
+/// Why not.
+pub fn may_receive(goods: &Return) -> Result<(), OrderError> {
+    goods.state.after(ReturnEvent::Receive)?;
+    match goods.lines.iter().any(|line| line.missing_quantity() > 0) {
+        true => Ok(()),
+        false => Err(OrderError::NothingToReceive),
+    }
+}
+
 impl Command for ReceiveReturn {
     type View = ReturnView;
 
     fn apply(&self, change: &mut Change, viewer: &Viewer) -> Result<(), OrderError> {
-        viewer.must_sell(find(&change.order, self.id)?.business_id)?;
+        let goods = find(&change.order, self.id)?;
+        viewer.must_sell(goods.business_id)?;
+        may_receive(goods)?;
         let mut told = vec![];
         for &ReceivedUnits { position, resellable, damaged } in &self.lines {
             let goods = step(change, self.id, ReturnEvent::Receive)?;

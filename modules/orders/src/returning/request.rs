@@ -42,6 +42,7 @@ impl Command for RequestReturn {
 
     fn apply(&self, change: &mut Change, viewer: &Viewer) -> Result<(), OrderError> {
         viewer.must_own()?;
+        may_request_return(&change.order)?;
         let units = summed(&self.lines);
         let business_id = seller_of(&change.order, &units)?;
         for (&position, &asked) in &units {

@@ -1,0 +1,166 @@
+//! Thousands of random lives of an order, beside a model of its shelf and its payments: what must be true of every one of
+//! them, at every moment.
+
+mod dice;
+mod guide;
+mod ledger;
+mod replay;
+mod shelf;
+mod steps;
+mod truth;
+mod world;
+
+use kernel::Problem;
+use proptest::{prelude::*, test_runner::TestCaseError};
+
+use self::{
+    steps::{ALL, Act, BY_LINES, step, usd},
+    world::World,
+};
+use crate::{
+    error::OrderError,
+    event::EventKind,
+    paying::{Refund, RefundWhat},
+    shipment::Units,
+};
+
+const LIVES: u32 = 10_000;
+
+type Truth = Result<(), TestCaseError>;
+
+/// A life: what is ordered, and what happens then.
+fn lives() -> impl Strategy<Value = ([u64; 5], Vec<u64>)> {
+    (any::<[u64; 5]>(), prop::collection::vec(any::<u64>(), 5..60))
+}
+
+/// What was, before a step.
+#[derive(Clone, Copy)]
+struct Before {
+    due: i64,
+    events: usize,
+}
+
+/// Lives a life, and looks after each step.
+fn live(seeds: &[u64; 5], steps: &[u64], look: impl Fn(Act, Before, &World) -> Truth) -> Truth {
+    let mut world = World::place(seeds, true);
+    for &number in steps {
+        let before = Before { due: due(&world), events: world.events.len() };
+        let (act, done) = step(&mut world, ALL, number);
+        refused_by_a_rule(act, done)?;
+        look(act, before, &world)?;
+    }
+    Ok(())
+}
+
+/// Whoever is refused is told why: nothing that is asked for is a mistake of ours.
+fn refused_by_a_rule(act: Act, done: Result<(), OrderError>) -> Truth {
+    if let Err(error) = done {
+        let told = format!("{error:?}");
+        let problem = Problem::from(error);
+        prop_assert!((400..500).contains(&problem.status), "{:?}: {} {:?}", act, told, problem);
+    }
+    Ok(())
+}
+
+/// What is still owed, money that is on its way back taken for gone.
+fn due(world: &World) -> i64 {
+    world.order.total_minor - world.order.sums.kept()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(LIVES) })]
+
+    #[test]
+    fn sums_are_the_total_and_units_are_somewhere((seeds, steps) in lives()) {
+        live(&seeds, &steps, |_, _, world| truth::sums(world))?;
+    }
+
+    #[test]
+    fn money_is_what_the_payments_say_and_no_refund_makes_a_debt((seeds, steps) in lives()) {
+        live(&seeds, &steps, |act, before, world| {
+            truth::money(world)?;
+            // A gateway that first declines a refund and then makes it may give back what was given back otherwise; and a
+            // revived order is owed for again.
+            let revived = world.events.iter().skip(before.events).any(|event| event.kind == EventKind::Revived);
+            if act != Act::Answer && !revived {
+                prop_assert!(due(world) <= before.due.max(0), "{:?} {} {}", act, before.due, due(world));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn stock_is_what_the_units_say((seeds, steps) in lives()) {
+        live(&seeds, &steps, |_, _, world| truth::stock(world))?;
+    }
+
+    #[test]
+    fn statuses_are_functions_of_sums((seeds, steps) in lives()) {
+        live(&seeds, &steps, |_, _, world| truth::statuses(world))?;
+    }
+
+    #[test]
+    fn events_add_up_to_what_is_stored((seeds, steps) in lives()) {
+        let mut world = World::place(&seeds, true);
+        for number in steps {
+            step(&mut world, ALL, number).1.ok();
+        }
+        replay::adds_up(&world)?;
+    }
+
+    #[test]
+    fn guidance_is_true((seeds, steps) in lives()) {
+        let mut world = World::place(&seeds, true);
+        // Looking takes as long as a hundred steps: it is done twice in a life.
+        let looks = [steps.len() / 2, steps.len() - 1];
+        for (at, number) in steps.into_iter().enumerate() {
+            step(&mut world, ALL, number).1.ok();
+            if looks.contains(&at) {
+                guide::is_true(&world)?;
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_given_back_exactly((seeds, steps) in lives()) {
+        let mut world = World::place(&seeds, false);
+        let total = world.order.total_minor;
+        if total == 0 {
+            return Ok(());
+        }
+        world.start_payment(total, false).unwrap();
+        world.hear(|ledger| ledger.money(0, 0)).unwrap();
+        for number in steps {
+            let (act, done) = step(&mut world, BY_LINES, number);
+            prop_assert!(!matches!(done, Err(OrderError::RefundTooLarge { .. })), "{:?} {:?}", act, done);
+            refused_by_a_rule(act, done)?;
+            exact(&world, total)?;
+        }
+        // In the end everything that is left is given back, line by line, and nothing remains.
+        let left = world.order.lines.iter().filter(|line| line.refundable_quantity() > 0);
+        let units: Vec<Units> =
+            left.map(|line| Units { position: line.position, quantity: line.refundable_quantity() }).collect();
+        if world.order.sums.kept() > 0 {
+            let refund = Refund { what: RefundWhat::Lines(units), reason: "all of it".to_owned(), payment: None };
+            world.run(&refund, &world.staff()).unwrap();
+        }
+        exact(&world, total)?;
+        prop_assert_eq!((world.order.sums.kept(), world.order.total_minor), (0, 0));
+        prop_assert_eq!(world.run(&Refund { what: RefundWhat::Amount(usd(1)), reason: "more".to_owned(), payment: None }, &world.staff()).is_err(), true);
+    }
+}
+
+/// What was given back is the price of the units that were called off or refunded, each once; the total is the price of
+/// what the buyer keeps and has not got back.
+fn exact(world: &World, paid: i64) -> Truth {
+    let (mut given, mut total) = (0, 0);
+    for line in &world.order.lines {
+        given += line.unit_price_minor * i64::from(line.cancelled_quantity + line.refunded_quantity);
+        let kept = line.quantity - line.cancelled_quantity - line.returned_quantity.max(line.refunded_quantity);
+        total += line.unit_price_minor * i64::from(kept);
+    }
+    let sums = world.order.sums;
+    prop_assert_eq!((sums.captured, sums.refunded + sums.refunding), (paid, given), "{:#?}", &world.order);
+    prop_assert_eq!(world.order.total_minor, total, "{:#?}", &world.order);
+    Ok(())
+}

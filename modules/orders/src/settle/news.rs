@@ -1,0 +1,99 @@
+//! What news of money means for an order, without I/O.
+
+use std::collections::BTreeMap;
+
+use kernel::VariantId;
+use payments::Applied;
+use serde_json::json;
+
+use crate::{
+    change::{Change, MoneyMove},
+    error::OrderError,
+    event::EventKind,
+    jobs::OrderMail,
+    order::{Closed, Order},
+    status::{OrderEvent, OrderStatus},
+};
+
+/// Writes the news into the order's history. `false`: it is no news.
+pub fn tell(change: &mut Change, applied: &Applied) -> bool {
+    let (kind, data) = match applied {
+        Applied::AlreadyApplied | Applied::Ignored { .. } => return false,
+        Applied::Authorized { attempt, amount } => {
+            (EventKind::PaymentAuthorized, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
+        }
+        Applied::Captured { attempt, amount } => {
+            (EventKind::PaymentCaptured, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
+        }
+        Applied::CaptureFailed { attempt, reason } => {
+            (EventKind::CaptureFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Failed { attempt, reason } => {
+            (EventKind::PaymentFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Voided { attempt } => (EventKind::PaymentVoided, json!({ "payment_id": attempt })),
+        Applied::VoidFailed { attempt, reason } => {
+            (EventKind::VoidFailed, json!({ "payment_id": attempt, "reason": reason }))
+        }
+        Applied::Mismatch { attempt, detail } => {
+            (EventKind::PaymentMismatch, json!({ "payment_id": attempt, "detail": detail }))
+        }
+        Applied::Refunded { refund, amount } => {
+            (EventKind::Refunded, json!({ "refund_id": refund, "amount_minor": amount.minor }))
+        }
+        Applied::RefundFailed { refund } => (EventKind::RefundFailed, json!({ "refund_id": refund })),
+    };
+    change.record(kind, data);
+    true
+}
+
+/// Whether money came in, or is held.
+pub const fn brings_money(applied: &Applied) -> bool {
+    matches!(applied, Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. })
+}
+
+/// An expired order as it was before that took out `closed`, if the late money covers it; and what has to be promised
+/// again.
+pub fn revived(change: &Change, closed: &BTreeMap<i16, Closed>) -> Option<(Order, Vec<(VariantId, i32)>)> {
+    let mut order = change.order.clone();
+    if order.status != OrderStatus::Expired {
+        return None;
+    }
+    let wanted = order.reopen(closed, change.at);
+    (order.is_covered() && !wanted.is_empty()).then_some((order, wanted))
+}
+
+/// Late money revives the order: its stock is promised again.
+///
+/// # Errors
+/// None that could happen: an expired order can be revived.
+pub fn revive(change: &mut Change, revived: Order) -> Result<(), OrderError> {
+    change.order = Order { last_event: change.order.last_event, ..revived };
+    change.apply(OrderEvent::Revive)?;
+    change.record(EventKind::Revived, json!({ "because": "it was paid after it expired" }));
+    change.mail(OrderMail::Confirmed, None);
+    Ok(())
+}
+
+/// What the news asks for: what is held for an order that is over is given up, what is too much goes back. (What waited for
+/// money is confirmed when the change is carried out.)
+pub fn follow(change: &mut Change, applied: &Applied) {
+    match applied {
+        Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. } => {
+            let_go(change);
+            // A partly paid order keeps its money and waits for the rest; every other one keeps no more than it costs.
+            let came = change.order.sums.captured - change.before.sums.captured;
+            change.refund_excess(came, "more was paid than is due");
+        }
+        Applied::CaptureFailed { .. } => let_go(change),
+        Applied::Refunded { .. } => change.mail(OrderMail::Refunded, None),
+        _ => {}
+    }
+}
+
+/// Nothing is held for an order that is over.
+fn let_go(change: &mut Change) {
+    if change.order.sums.authorized > 0 && !change.order.status.holds_stock() {
+        change.money.push(MoneyMove::Void { payment: None });
+    }
+}
