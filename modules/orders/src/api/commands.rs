@@ -254,7 +254,7 @@ impl CommandsApi {
         body: Json<CapturePayment>,
     ) -> Result<OrderAnswer, OrderCommandProblem> {
         let envelope = Envelope { caller: operator.0, key, dry_run };
-        let command = paying::Capture { payment: payment_id.0, amount: body.0.amount };
+        let command = paying::Capture::of(&self.orders, payment_id.0, body.0.amount).await?;
         Ok(envelope
             .run(&self.orders, &format!("capturePayment {}", payment_id.0), Subject::Order(id.0), &body.0, command)
             .await?

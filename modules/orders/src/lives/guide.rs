@@ -125,8 +125,11 @@ fn on_order(world: &World, viewer: &Viewer, action: OrderAction) -> Tried {
             let (amount, method) = (usd(1), OfflineMethod::Other);
             probe(world, &RecordPayment { amount, method, reference: None }, viewer)
         }
-        A::Capture => probe(world, &Capture { payment, amount: Some(usd(1)) }, viewer)
-            .and_then(|()| probe(world, &Capture { payment, amount: None }, viewer)),
+        A::Capture => {
+            let over = held.map(|paid| paid.amount);
+            probe(world, &Capture { payment, amount: Some(usd(1)), over }, viewer)
+                .and_then(|()| probe(world, &Capture { payment, amount: None, over }, viewer))
+        }
         A::Void => probe(world, &Void { payment, reason }, viewer),
         A::Refund => {
             let what = |what| Refund { what, reason: reason.clone(), payment: None };

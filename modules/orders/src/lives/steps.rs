@@ -22,7 +22,7 @@ use crate::{
     returning::{CancelReturn, CloseReturn, DecideReturn, ReceiveReturn, ReceivedUnits, RequestReturn},
     returns::{Return, ReturnState},
     shipment::{Shipment, ShipmentId, ShipmentState, Units},
-    status::OfflineMethod,
+    status::{OfflineMethod, OrderStatus},
     viewer::Viewer,
 };
 
@@ -62,28 +62,29 @@ pub enum Act {
     CancelReturn,
     Sweep,
     Others,
+    /// Whatever comes next in an ordinary life.
+    Onward,
 }
 
 use Act as A;
 
+/// Everything; about half of the time a life goes on as an ordinary one would.
 #[rustfmt::skip]
-/// Everything, the ordinary more often.
 pub const ALL: &[Act] = &[
-    A::Pay, A::Pay, A::Pay, A::Money, A::Money, A::Money, A::Money, A::Answer, A::Answer, A::Decline, A::Late, A::Confirm,
-    A::Record, A::Capture, A::Void, A::RefundAmount, A::RefundFull, A::RefundLines, A::RefundLines, A::Goodwill,
-    A::Cancel, A::CancelLines, A::CancelLines, A::CancelSellerLines, A::Hold, A::Release, A::Release, A::Complete,
-    A::Pack, A::Pack, A::Pack, A::Pack, A::Ship, A::Ship, A::Ship, A::Ship, A::Deliver, A::Deliver, A::Deliver,
-    A::Deliver, A::Unpack, A::Lose, A::Lose, A::RequestReturn, A::RequestReturn, A::RequestReturn, A::Decide, A::Decide,
-    A::Decide, A::Receive, A::Receive, A::Receive, A::Close, A::CancelReturn, A::Sweep, A::Others,
+    A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward,
+    A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward,
+    A::Pay, A::Money, A::Answer, A::Answer, A::Decline, A::Late, A::Confirm, A::Record, A::Capture, A::Void,
+    A::RefundAmount, A::RefundFull, A::RefundLines, A::RefundLines, A::Goodwill, A::Cancel, A::CancelLines,
+    A::CancelSellerLines, A::Hold, A::Release, A::Complete, A::Pack, A::Ship, A::Deliver, A::Unpack, A::Lose,
+    A::RequestReturn, A::Decide, A::Receive, A::Close, A::CancelReturn, A::Sweep, A::Others,
 ];
 
-#[rustfmt::skip]
 /// What happens to an order that was paid in full, when money goes back by lines alone.
+#[rustfmt::skip]
 pub const BY_LINES: &[Act] = &[
-    A::Give, A::Give, A::RefundLines, A::RefundLines, A::RefundLines, A::CancelLines, A::CancelSellerLines, A::Pack, A::Pack,
-    A::Pack, A::Ship, A::Ship, A::Ship, A::Deliver, A::Deliver, A::Deliver, A::Unpack, A::Lose, A::RequestReturn,
-    A::RequestReturn, A::RequestReturn, A::Decide, A::Decide, A::Receive, A::Receive, A::Receive, A::Close,
-    A::CancelReturn, A::Hold, A::Release, A::Release, A::Others,
+    A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward, A::Onward,
+    A::Give, A::Give, A::RefundLines, A::RefundLines, A::RefundLines, A::CancelLines, A::CancelSellerLines, A::Unpack,
+    A::Lose, A::Receive, A::Close, A::CancelReturn, A::Hold, A::Release, A::Others,
 ];
 
 pub fn usd(minor: i64) -> Money {
@@ -94,14 +95,38 @@ pub fn usd(minor: i64) -> Money {
 pub fn step(world: &mut World, acts: &[Act], number: u64) -> (Act, Result<(), OrderError>) {
     let dice = &mut Dice(number);
     let act = *dice.of(acts).unwrap();
+    let act = if act == A::Onward { onward(world, dice) } else { act };
     let who = who(world, dice);
     world.now += TimeDelta::seconds(1);
     (act, perform(world, act, &who, dice))
 }
 
+/// What an ordinary life would go on with.
+fn onward(world: &World, dice: &mut Dice) -> Act {
+    let order = &world.order;
+    let (parcel, goods) = (
+        |state| order.shipments.iter().any(|parcel| parcel.state == state),
+        |state| order.returns.iter().any(|goods| goods.state == state),
+    );
+    let next = [
+        (A::Pay, order.status == OrderStatus::Pending && world.ledger.payments.is_empty()),
+        (A::Money, world.ledger.payments.iter().any(|paid| paid.state == AttemptState::Pending || paid.capturing > 0)),
+        (A::Release, order.hold_reason.is_some()),
+        (A::Pack, order.status == OrderStatus::Confirmed && order.lines.iter().any(|line| line.open_quantity() > 0)),
+        (A::Ship, parcel(ShipmentState::Packed)),
+        (A::Deliver, parcel(ShipmentState::Shipped)),
+        (A::RequestReturn, order.lines.iter().any(|line| line.returnable_quantity() > 0)),
+        (A::Decide, goods(ReturnState::Requested)),
+        (A::Receive, goods(ReturnState::Approved)),
+        (A::RefundLines, order.excess() > 0),
+    ];
+    let next: Vec<Act> = next.into_iter().filter(|(_, is_next)| *is_next).map(|(act, _)| act).collect();
+    dice.of(&next).copied().unwrap_or(A::Give)
+}
+
 /// Mostly somebody who may do anything.
 fn who(world: &World, dice: &mut Dice) -> Viewer {
-    let viewer = match dice.below(8) {
+    let viewer = match dice.below(16) {
         0 => Some(world.buyer()),
         1 => world.member(0),
         2 => world.member(1),
@@ -144,7 +169,9 @@ fn perform(world: &mut World, act: Act, who: &Viewer, dice: &mut Dice) -> Result
         }
         A::Capture => {
             let amount = if dice.one_in(2) { None } else { Some(usd(dice.amount(world.order.sums.authorized + 2))) };
-            world.run(&Capture { payment: payment(world, dice), amount }, who)
+            let payment = payment(world, dice);
+            let over = world.ledger.payments.iter().find(|paid| paid.id == payment).map(|paid| paid.amount);
+            world.run(&Capture { payment, amount, over }, who)
         }
         A::Void => world.run(&Void { payment: payment(world, dice), reason: reason() }, who),
         A::RefundAmount | A::Goodwill | A::RefundFull | A::RefundLines => refund(world, act, who, dice),
@@ -189,6 +216,7 @@ fn perform(world: &mut World, act: Act, who: &Viewer, dice: &mut Dice) -> Result
             }
             world.sweep()
         }
+        A::Onward => Ok(()),
         A::Others => {
             let variant = dice.of(&world.order.lines).unwrap().variant_id;
             let (received, promised) = (dice.small(3), dice.small(9) - 3);

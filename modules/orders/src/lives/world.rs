@@ -38,6 +38,8 @@ pub struct World {
     pub stocked: Shelf,
     pub ledger: Ledger,
     pub now: DateTime<Utc>,
+    /// The lines as they were before the order expired.
+    pub unexpired: Vec<Line>,
 }
 
 /// What a command did, before it is kept.
@@ -122,6 +124,7 @@ impl World {
             shelf,
             ledger: Ledger::default(),
             now: at,
+            unexpired: vec![],
         }
     }
 
@@ -223,6 +226,7 @@ impl World {
         if !is_due(&self.order, self.now) || self.ledger.is_capturing() {
             return Ok(());
         }
+        self.unexpired.clone_from(&self.order.lines);
         let mut change = Change::of(self.read(), Actor::SYSTEM, self.now);
         run_out(&mut change)?;
         self.carry_out(change, self.ledger.clone(), self.shelf.clone()).map(|done| self.keep(done))

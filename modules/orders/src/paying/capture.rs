@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::minor;
 use crate::{
+    Orders,
     api::dto::{OrderView, money},
     change::{Change, MoneyMove},
     command::Command,
@@ -22,6 +23,19 @@ pub struct Capture {
     pub payment: AttemptId,
     /// How much; what is owed when nothing is said.
     pub amount: Option<Money>,
+    /// What the payment is over, if it is known: no more is taken when nothing is said.
+    pub over: Option<i64>,
+}
+
+impl Capture {
+    /// To take money of this payment. What a payment is over never changes, so it is read before anything is locked.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn of(orders: &Orders, payment: AttemptId, amount: Option<Money>) -> Result<Self, OrderError> {
+        let attempt = payments::load_attempt(&mut *orders.pool.get().await?, payment).await?;
+        Ok(Self { payment, amount, over: attempt.map(|attempt| attempt.amount.minor) })
+    }
 }
 
 /// Whether there is anything to take.
@@ -51,7 +65,7 @@ impl Command for Capture {
         let most = most(&change.order);
         let amount_minor = match self.amount {
             Some(amount) => minor(&change.order, amount)?,
-            None => most,
+            None => self.over.map_or(most, |over| over.min(most)),
         };
         if amount_minor > most {
             let currency = &change.order.currency;
