@@ -93,7 +93,7 @@ async fn no_more_is_packed_than_is_left() {
     app.post(&olga, &path, json!({ "lines": units(&[(1, 1)]) })).await.problem(400, "idempotency_key_required");
     assert_eq!(app.everything().await, before);
     app.pack(&olga, &order, &[(1, 2)]).await;
-    app.try_pack(&olga, &order, &[(1, 1)]).await.problem(409, "too_few_units");
+    app.try_pack(&olga, &order, &[(1, 1)]).await.problem(409, "nothing_to_pack");
     app.pack(&olga, &order, &[(2, 1)]).await;
     let seen = app.order(&olga, &order).await;
     assert!(refused(&seen).contains(&("create_shipment".to_owned(), "nothing_to_pack".to_owned())), "{seen}");

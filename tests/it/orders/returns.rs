@@ -94,7 +94,7 @@ async fn a_return_that_is_refused_or_called_off_waits_for_nothing() {
     let first = app.request_return(&alice, &order, &[(1, 2)]).await;
     let body = json!({ "lines": units(&[(1, 1)]), "reason": "r" });
     let path = format!("/orders/{order}/returns");
-    app.act(&alice, &path, body.clone()).await.problem(409, "too_few_units");
+    app.act(&alice, &path, body.clone()).await.problem(409, "nothing_to_return");
     app.goods(&sam, &first, "reject", json!({ "decision": "It was worn" })).await.ok(200);
     assert_eq!(app.goods_standing(&alice, &order).await, "delivered none");
     for verb in ["approve", "reject", "close", "cancel"] {
@@ -129,7 +129,7 @@ async fn only_what_has_arrived_comes_back() {
         app.act(&alice, &path, json!({ "lines": units(lines), "reason": "It does not fit" })).await
     };
     app.send_off(&sam.owner, &order, &[(1, 1)]).await;
-    asked(&[(1, 1)]).await.problem(409, "too_few_units");
+    asked(&[(1, 1)]).await.problem(409, "nothing_to_return");
     app.bring(&sam.owner, &order, &[(1, 1)]).await;
     app.bring(&mai.owner, &order, &[(2, 1)]).await;
     asked(&[(1, 2)]).await.problem(409, "too_few_units");
