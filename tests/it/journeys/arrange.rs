@@ -46,6 +46,15 @@ pub async fn buyers(site: &Site, conn: &mut PgConn, count: usize) -> Vec<Buyer> 
     all.await.unwrap()
 }
 
+/// Somebody who works everybody's orders.
+pub async fn operator(site: &Site, conn: &mut PgConn) -> Buyer {
+    let hash = Hasher::default().hash(&Password::parse("correct horse battery staple").unwrap()).await.unwrap();
+    let (name, email) = (Username::parse("olga").unwrap(), EmailAddress::parse("olga@example.com").unwrap());
+    let user = admin::create_user(conn, &name, &email, &hash, Role::Operator, true, SystemClock.now()).await.unwrap();
+    let token = site.keys().token_for(user.id, user.role).unwrap();
+    Buyer { id: user.id, email: user.email, token }
+}
+
 /// A shelf with a product that has a variant for each of these quantities.
 pub async fn shelf(conn: &mut PgConn, stocks: &[i32]) -> Vec<VariantId> {
     let (seller, now) = (seller(conn).await, SystemClock.now());

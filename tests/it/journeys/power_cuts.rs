@@ -46,7 +46,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 /// Approves a payment on its page, as a person does: looks at the page, presses the button, and looks again if nothing
 /// happens.
-async fn approve(client: &mut Client, page: &str) {
+pub(super) async fn approve(client: &mut Client, page: &str) {
     let began = Instant::now();
     loop {
         assert!(began.elapsed() < PATIENCE, "{page} cannot be approved");
