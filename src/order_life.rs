@@ -41,7 +41,7 @@ pub fn markdown() -> String {
     let mut page = PROSE.to_owned();
     for machine in machines() {
         let place = format!("<!-- the machine: {} -->", machine.name);
-        page = page.replace(&place, &format!("{place}\n{}\n{}", diagram(&machine), table(&machine)));
+        page = page.replace(&place, &format!("{place}\n{}\n{}", diagram(&machine), table(&machine).trim_end()));
     }
     page
 }
