@@ -32,6 +32,7 @@ openapi: ## Write openapi.json and docs/problems.md from the code
 generate: openapi ## Write everything that is printed by the code
 	@target/debug/oms config --env > .env.example
 	@target/debug/oms config --markdown > docs/configuration.md
+	@target/debug/oms openapi --order-life > docs/order-life.md
 
 schema: ## Write every module's schema.rs from the migrations (needs the diesel CLI)
 	@scripts/need.sh postgres

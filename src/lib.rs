@@ -13,6 +13,7 @@ pub mod mail;
 pub mod mailcatcher;
 pub mod migrations;
 pub mod openapi;
+pub mod order_life;
 pub mod problems;
 pub mod seed;
 pub mod telemetry;

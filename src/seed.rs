@@ -4,6 +4,7 @@
 //! the gateway's own; so the API, the gateway and the job workers must be running. [`fill`] is for an empty shop.
 
 mod buying;
+mod living;
 mod people;
 mod picture;
 mod shop;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 
 use accounts::{AccountsError, HasherError};
 use catalog::{Catalog, CatalogError};
-use kernel::{Caller, Currency, DbError, TextError, VariantId};
+use kernel::{BusinessId, Caller, Currency, DbError, TextError, VariantId};
 use orders::{OrderError, Orders};
 
 use crate::wiring::{GATEWAY, Wiring};
@@ -86,6 +87,15 @@ pub enum SeedError {
     /// The pay page is not as we know it.
     #[error("the gateway's pay page cannot be used: {0}")]
     NoForm(&'static str),
+    /// An answer lacks what it promises.
+    #[error("an answer is not as the document says")]
+    Answer(#[from] serde_json::Error),
+    /// Somebody is not there.
+    #[error("nobody is {0}")]
+    Nobody(&'static str),
+    /// An order without lines.
+    #[error("an order has no lines")]
+    NoLines,
     /// The queue cannot be looked at.
     #[error("the queue cannot be read")]
     Jobs(#[from] ::jobs::JobsError),
@@ -133,6 +143,9 @@ type People = BTreeMap<&'static str, Caller>;
 #[derive(Debug, Clone, Copy)]
 struct OnSale {
     variant: VariantId,
+    business: BusinessId,
+    /// Who sells it.
+    owner: Caller,
     currency: Currency,
     stock: i32,
 }

@@ -1,50 +1,26 @@
-//! People buy: orders in every state, paid at the gateway's own pay page.
+//! People buy, and pay at the gateway's own pay page.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use kernel::{Caller, Currency, OrderId, Queue, idempotency::Ticket, job, request};
+use kernel::{BusinessId, Caller, Currency, OrderId, Queue, idempotency::Ticket, job, request};
 use orders::{
-    Address, Subject, Terms,
+    Address, Terms,
     place::{Placement, Wanted},
 };
 use payments::CaptureMethod;
 use sha2::{Digest, Sha256};
 
-use super::{Dice, OnSale, People, SeedError, Seeder, Size};
+use super::{
+    Dice, OnSale, People, SeedError, Seeder, Size,
+    living::{FATES, Fate, Placed, live},
+};
 
 /// As many people buy at once.
 const BUYERS: usize = 8;
 /// How long settling may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Where an order is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Paid,
-    Pending,
-    Declined,
-    Cancelled,
-    Expired,
-    Refunded,
-}
-
-/// What becomes of every twelfth order.
-const FATES: [Fate; 12] = [
-    Fate::Paid,
-    Fate::Pending,
-    Fate::Paid,
-    Fate::Cancelled,
-    Fate::Paid,
-    Fate::Expired,
-    Fate::Paid,
-    Fate::Refunded,
-    Fate::Paid,
-    Fate::Declined,
-    Fate::Paid,
-    Fate::Pending,
-];
 
 /// Where the parcels go.
 const HOMES: [(&str, &str, &str, &str, &str); 3] = [
@@ -54,30 +30,30 @@ const HOMES: [(&str, &str, &str, &str, &str); 3] = [
 ];
 
 struct Plan {
+    number: usize,
     customer: Caller,
     address: Address,
     lines: Vec<Wanted>,
     fate: Fate,
 }
 
-/// Places the orders and sees every one of them to its end; answers how many there are.
+/// Places the orders and sees every one of them to where its life is to lead; answers how many there are.
 pub(super) async fn buy(seeder: &Seeder, people: &People, on_sale: &[OnSale], size: Size) -> Result<usize, SeedError> {
     let plans = plan(people, on_sale, size);
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let placed: Vec<(OrderId, Caller, Fate)> =
+    let placed: Vec<Placed> =
         stream::iter(plans).map(|plan| place(seeder, &client, plan)).buffered(BUYERS).try_collect().await?;
     orders::expire_due(&seeder.orders).await?;
     settled(seeder).await?;
-    for (id, customer, fate) in &placed {
-        if matches!(fate, Fate::Refunded | Fate::Cancelled) {
-            let reason = if *fate == Fate::Cancelled { "Changed my mind" } else { "It came too late" };
-            let ticket = ticket(*customer, &format!("cancel-{id}"));
-            let cancel = orders::Cancel { reason: reason.to_owned() };
-            orders::execute(&seeder.orders, *customer, Subject::Order(*id), Some(ticket), cancel).await?;
-        }
-    }
+    let owners: BTreeMap<BusinessId, Caller> = on_sale.iter().map(|offer| (offer.business, offer.owner)).collect();
+    let count = placed.len();
+    stream::iter(placed)
+        .map(|placed| live(seeder, people, &owners, placed))
+        .buffer_unordered(BUYERS)
+        .try_collect::<Vec<()>>()
+        .await?;
     settled(seeder).await?;
-    Ok(placed.len())
+    Ok(count)
 }
 
 fn plan(people: &People, on_sale: &[OnSale], size: Size) -> Vec<Plan> {
@@ -91,7 +67,7 @@ fn plan(people: &People, on_sale: &[OnSale], size: Size) -> Vec<Plan> {
         let customer = home.and_then(|(who, ..)| people.get(who));
         let (Some((_, name, line1, city, country)), Some(customer)) = (home, customer) else { continue };
         let fate = FATES.get((number + number / 24) % FATES.len()).copied().unwrap_or(Fate::Pending);
-        let lines = basket(&mut dice, &mut left);
+        let lines = basket(&mut dice, &mut left, fate.takes_several());
         if lines.is_empty() {
             break;
         }
@@ -102,22 +78,22 @@ fn plan(people: &People, on_sale: &[OnSale], size: Size) -> Vec<Plan> {
             country: (*country).to_owned(),
             ..Address::sample()
         };
-        plans.push(Plan { customer: *customer, address, lines, fate });
+        plans.push(Plan { number, customer: *customer, address, lines, fate });
     }
     plans
 }
 
-/// One to three things in one currency, of which there are enough.
-fn basket(dice: &mut Dice, left: &mut [OnSale]) -> Vec<Wanted> {
+/// One to three things in one currency, of which there are enough; `several` makes it two or three, two of each.
+fn basket(dice: &mut Dice, left: &mut [OnSale], several: bool) -> Vec<Wanted> {
     let mut currency: Option<Currency> = None;
     let mut lines: Vec<Wanted> = Vec::new();
-    let wanted = 1 + dice.throw(3);
+    let wanted = if several { 2 + dice.throw(2) } else { 1 + dice.throw(3) };
     for _ in 0..200 {
         if lines.len() == wanted {
             break;
         }
         let at = dice.throw(left.len());
-        let quantity = i32::try_from(1 + dice.throw(2)).unwrap_or(1);
+        let quantity = if several { 2 } else { i32::try_from(1 + dice.throw(2)).unwrap_or(1) };
         let Some(offer) = left.get_mut(at) else { break };
         let fits = currency.is_none_or(|currency| currency == offer.currency)
             && offer.stock >= quantity
@@ -131,12 +107,12 @@ fn basket(dice: &mut Dice, left: &mut [OnSale]) -> Vec<Wanted> {
     lines
 }
 
-fn ticket(caller: Caller, key: &str) -> Ticket {
+pub(super) fn ticket(caller: Caller, key: &str) -> Ticket {
     let fingerprint = Sha256::digest(key.as_bytes()).to_vec();
     Ticket { caller: caller.user_id, key: format!("demo-{key}"), fingerprint }
 }
 
-async fn place(seeder: &Seeder, client: &reqwest::Client, plan: Plan) -> Result<(OrderId, Caller, Fate), SeedError> {
+async fn place(seeder: &Seeder, client: &reqwest::Client, plan: Plan) -> Result<Placed, SeedError> {
     let (order_id, now) = (OrderId::new(), seeder.orders.clock.now());
     // Unpaid orders of the demo wait for a week; what is to expire has waited for two hours already.
     let (placed_at, expires_at) = match plan.fate {
@@ -156,13 +132,16 @@ async fn place(seeder: &Seeder, client: &reqwest::Client, plan: Plan) -> Result<
         expires_at,
         request: request::Context::default(),
     };
-    seeder.orders.intake.place(placement).await?;
-    match plan.fate {
-        Fate::Paid | Fate::Refunded => pay(seeder, client, plan.customer, order_id, "approve").await?,
-        Fate::Declined => pay(seeder, client, plan.customer, order_id, "decline").await?,
-        Fate::Pending | Fate::Cancelled | Fate::Expired => {}
+    let answer = seeder.orders.intake.place(placement).await?;
+    if let Some((button, capture)) = plan.fate.payment() {
+        pay(seeder, client, plan.customer, order_id, button, capture).await?;
     }
-    Ok((order_id, plan.customer, plan.fate))
+    Ok(Placed {
+        order: serde_json::from_slice(answer.body.bytes())?,
+        customer: plan.customer,
+        fate: plan.fate,
+        number: plan.number,
+    })
 }
 
 /// Opens the pay page and presses a button.
@@ -172,9 +151,10 @@ async fn pay(
     customer: Caller,
     order: OrderId,
     button: &str,
+    capture: CaptureMethod,
 ) -> Result<(), SeedError> {
     let ticket = ticket(customer, &format!("pay-{order}"));
-    let terms = Terms { gateway: seeder.gateway, amount: None, capture: CaptureMethod::Automatic };
+    let terms = Terms { gateway: seeder.gateway, amount: None, capture };
     let answer = orders::start_payment(&seeder.orders, customer, order, &terms, &ticket).await?;
     let payment: serde_json::Value = serde_json::from_slice(answer.body.bytes()).unwrap_or_default();
     let url = payment.get("pay_url").and_then(serde_json::Value::as_str).ok_or(SeedError::NoForm("no address"))?;

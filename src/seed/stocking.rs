@@ -151,7 +151,7 @@ impl Shelf<'_> {
                 let receipt = Receipt { quantity: stock, reason: Some(Text::parse("First delivery")?) };
                 stock::receive(&mut conn, &self.owner, variant.id, &receipt, *now).await?;
             }
-            on_sale.push(OnSale { variant: variant.id, currency, stock });
+            on_sale.push(OnSale { variant: variant.id, business: self.shop, owner: self.owner, currency, stock });
         }
         Ok(on_sale)
     }

@@ -129,11 +129,29 @@ async fn demo_shop(dev: &Dev) -> (usize, BTreeMap<String, usize>) {
     let orders = json(&format!("{api}/v1/orders?limit=100"), token["access_token"].as_str()).await;
     let mut states = BTreeMap::new();
     for order in orders["data"].as_array().unwrap() {
-        let state = format!("{} {}", order["status"].as_str().unwrap(), order["payment_status"].as_str().unwrap());
+        let state = ["status", "payment_status", "fulfillment_status", "return_status"]
+            .map(|field| order[field].as_str().unwrap().to_owned())
+            .join(" ");
         *states.entry(state).or_default() += 1;
     }
-    for state in ["confirmed paid", "pending unpaid", "cancelled unpaid", "cancelled refunded", "expired unpaid"] {
-        assert!(states.contains_key(state), "no order is {state}: {states:?}");
+    for state in [
+        "pending unpaid unfulfilled none",
+        "cancelled unpaid unfulfilled none",
+        "cancelled refunded unfulfilled none",
+        "expired unpaid unfulfilled none",
+        "confirmed unpaid unfulfilled none",
+        "confirmed authorized unfulfilled none",
+        "confirmed paid unfulfilled none",
+        "confirmed partially_refunded unfulfilled none",
+        "confirmed paid partially_fulfilled none",
+        "confirmed paid fulfilled none",
+        "completed paid delivered none",
+        "completed partially_refunded delivered none",
+        "completed paid delivered requested",
+        "completed overpaid delivered partially_returned",
+        "completed partially_refunded delivered partially_returned",
+    ] {
+        assert!(states.contains_key(state), "no order is {state}: {states:#?}");
     }
     let products = json(&format!("{api}/v1/products?limit=100"), None).await;
     let products = products["data"].as_array().unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use catalog::stock::MovementKind;
 use chrono::{DateTime, Utc};
 use kernel::VariantId;
 use payments::AttemptId;
@@ -36,12 +37,18 @@ pub enum StockMove {
 
 impl StockMove {
     /// Differences of what is there and of what is promised.
-    pub const fn deltas(self, quantity: i32) -> (i32, i32) {
-        match self {
-            Self::Release => (0, -quantity),
-            Self::Reserve => (0, quantity),
-            Self::Ship => (-quantity, -quantity),
-            Self::Return => (quantity, 0),
+    pub fn deltas(self, quantity: i32) -> (i32, i32) {
+        MovementKind::from(self).deltas(quantity)
+    }
+}
+
+impl From<StockMove> for MovementKind {
+    fn from(what: StockMove) -> Self {
+        match what {
+            StockMove::Release => Self::Release,
+            StockMove::Reserve => Self::Reserve,
+            StockMove::Ship => Self::Ship,
+            StockMove::Return => Self::Return,
         }
     }
 }

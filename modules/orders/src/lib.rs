@@ -23,6 +23,7 @@ mod hold;
 pub mod jobs;
 #[cfg(test)]
 mod lives;
+mod machines;
 mod notes;
 mod number;
 mod once;
@@ -58,6 +59,7 @@ pub use expire::expire_due;
 pub use export::{ExportId, Files, RunExport, SweepExports};
 pub use hold::{Hold, Release};
 pub use jobs::register;
+pub use machines::{Machine, machines};
 pub use order::{Adjustment, Line, Order};
 pub use pay::{Terms, start_payment};
 pub use returns::{ReturnId, ReturnState};

@@ -155,7 +155,7 @@ async fn revive(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError
     let Some((order, wanted)) = news::revived(change, &closed) else { return Ok(()) };
     let wanted: Vec<OrderMove> = wanted
         .into_iter()
-        .map(|(variant_id, reserved)| OrderMove { variant_id, kind: MovementKind::Reserve, on_hand: 0, reserved })
+        .map(|(variant_id, quantity)| OrderMove { variant_id, kind: MovementKind::Reserve, quantity })
         .collect();
     match catalog::stock::move_for_order(conn, order.id, &wanted, None, change.at).await {
         Ok(()) => news::revive(change, order),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
-    change::{Change, StockMove},
+    change::Change,
     error::OrderError,
     event::EventKind,
     jobs::SendOrderMail,
@@ -292,10 +292,7 @@ pub async fn carry_out(conn: &mut PgConn, change: &mut Change) -> Result<(), Ord
     let moves: Vec<_> = change
         .stock
         .iter()
-        .map(|(&(variant, what), &quantity)| {
-            let (on_hand, reserved) = what.deltas(quantity);
-            stock::OrderMove { variant_id: variant, kind: what.into(), on_hand, reserved }
-        })
+        .map(|(&(variant_id, what), &quantity)| stock::OrderMove { variant_id, kind: what.into(), quantity })
         .collect();
     stock::move_for_order(conn, id, &moves, change.actor.id, at).await?;
     save(conn, change).await?;
@@ -303,17 +300,6 @@ pub async fn carry_out(conn: &mut PgConn, change: &mut Change) -> Result<(), Ord
         kernel::enqueue(conn, &SendOrderMail { order_id: id, mail: *mail, about: *about }).await?;
     }
     Ok(())
-}
-
-impl From<StockMove> for stock::MovementKind {
-    fn from(what: StockMove) -> Self {
-        match what {
-            StockMove::Release => Self::Release,
-            StockMove::Reserve => Self::Reserve,
-            StockMove::Ship => Self::Ship,
-            StockMove::Return => Self::Return,
-        }
-    }
 }
 
 /// Writes the order's own tables.

@@ -79,6 +79,29 @@ pub(crate) enum AttemptEvent {
     Expire,
 }
 
+impl AttemptEvent {
+    /// Every event, with its name.
+    const NAMES: [(Self, &str); 8] = [
+        (Self::Open, "open"),
+        (Self::Refuse, "refuse"),
+        (Self::LoseAnswer, "lose_answer"),
+        (Self::Authorize, "authorize"),
+        (Self::Capture, "capture"),
+        (Self::Fail, "fail"),
+        (Self::Void, "void"),
+        (Self::Expire, "expire"),
+    ];
+}
+
+/// Every move that the table of attempts allows, as (from, event, to), by event: for those who draw it.
+pub fn attempt_moves() -> Vec<(&'static str, &'static str, &'static str)> {
+    AttemptEvent::NAMES
+        .iter()
+        .flat_map(|&(event, name)| AttemptState::ALL.iter().map(move |&from| (from, event, name)))
+        .filter_map(|(from, event, name)| Some((from.as_str(), name, from.after(event)?.as_str())))
+        .collect()
+}
+
 impl AttemptState {
     /// The state after `event`, or `None` when the event changes nothing: money that came in stays in, an end stays an
     /// end, and old news is old news. Money is believed from every state, because it is there.

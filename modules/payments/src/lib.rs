@@ -37,7 +37,7 @@ mod voiding;
 pub use api::dto::{PaymentView, RefundView};
 pub use api::{Api, WebhookGateway, problem::problems};
 pub use apply::{Applied, apply, order_of_event};
-pub use attempt::{Attempt, AttemptId, AttemptState, CaptureId, CaptureMethod};
+pub use attempt::{Attempt, AttemptId, AttemptState, CaptureId, CaptureMethod, attempt_moves};
 pub use audit::audit;
 pub use audit_book::{audit_book, audit_book_at};
 pub use book::{BookEntry, BookPage, BookRefund};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oms::{config, problems};
+use oms::{config, order_life, problems};
 use serde_json::Value;
 
 use super::{operation::operations, source::read};
@@ -19,7 +19,24 @@ fn committed_pages_are_what_the_program_prints() {
     assert_fresh("openapi.json", &serde_json::to_string_pretty(document()).unwrap(), "oms openapi");
     assert_fresh("docs/problems.md", &problems::markdown(), "oms openapi --problems");
     assert_fresh("docs/configuration.md", &config::markdown(), "oms config --markdown");
+    assert_fresh("docs/order-life.md", &order_life::markdown(), "oms openapi --order-life");
     assert_fresh(".env.example", &config::env_example(), "oms config --env");
+}
+
+#[test]
+fn the_life_of_an_order_names_operations_that_exist() {
+    let page = order_life::markdown();
+    let mut named = 0;
+    for words in page.split('`').skip(1).step_by(2) {
+        let Some((method, path)) = words.split_once(char::is_whitespace) else { continue };
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        let operation = &document()["paths"][path][method.to_lowercase()];
+        assert!(operation.is_object(), "there is no {words}");
+        named += 1;
+    }
+    assert!(named > 20, "{named}");
 }
 
 #[test]

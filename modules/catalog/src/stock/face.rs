@@ -181,12 +181,10 @@ pub(super) async fn append_locked(conn: &mut PgConn, movements: &[Movement]) -> 
 pub struct OrderMove {
     /// The variant.
     pub variant_id: VariantId,
-    /// Why.
+    /// What.
     pub kind: MovementKind,
-    /// Difference of what is there.
-    pub on_hand: i32,
-    /// Difference of what is promised.
-    pub reserved: i32,
+    /// To how many units.
+    pub quantity: i32,
 }
 
 /// Moves the stock of an order: locks the rows sorted and appends one movement for each move, in the order given. All
@@ -211,10 +209,10 @@ pub async fn move_for_order(
     variants.dedup();
     let mut balances = lock_balances(conn, &variants).await?;
     let mut movements = Vec::with_capacity(moves.len());
-    for &OrderMove { variant_id, kind, on_hand, reserved } in moves {
-        let impossible =
-            CatalogError::ImpossibleQuantity { variant_id, quantity: if reserved == 0 { on_hand } else { reserved } };
-        let Some(balance) = balances.get_mut(&variant_id) else { return Err(impossible) };
+    for &OrderMove { variant_id, kind, quantity } in moves {
+        let impossible = CatalogError::ImpossibleQuantity { variant_id, quantity };
+        let Some(balance) = balances.get_mut(&variant_id).filter(|_| quantity > 0) else { return Err(impossible) };
+        let (on_hand, reserved) = kind.deltas(quantity);
         let available = balance.sellable();
         let Some(movement) = balance.step(kind, on_hand, reserved, at) else {
             return Err(match kind {

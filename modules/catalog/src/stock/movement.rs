@@ -33,6 +33,16 @@ impl MovementKind {
         }
     }
 
+    /// What so many units of it do to what is there and to what is promised. (A count may also take away.)
+    pub const fn deltas(self, quantity: i32) -> (i32, i32) {
+        match self {
+            Self::Receive | Self::Adjust | Self::Return => (quantity, 0),
+            Self::Reserve => (0, quantity),
+            Self::Release => (0, -quantity),
+            Self::Ship => (-quantity, -quantity),
+        }
+    }
+
     /// The kind that the database writes like this.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {

@@ -1,5 +1,6 @@
 //! Stock over HTTP: levels, receipts, counts, movements.
 
+use catalog::stock::{MovementKind, OrderMove};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
@@ -202,7 +203,8 @@ async fn a_count_below_what_is_reserved_names_the_orders() {
     let mut conn = shop.conn().await;
     crate::stock_face::reserve(&mut conn, order, &[(variant, 3)], shop.tick()).await;
     crate::stock_face::reserve(&mut conn, other, &[(variant, 1)], shop.tick()).await;
-    catalog::stock::release(&mut conn, other, &[(variant, 1)], None, shop.tick()).await.unwrap();
+    let release = OrderMove { variant_id: variant, kind: MovementKind::Release, quantity: 1 };
+    catalog::stock::move_for_order(&mut conn, other, &[release], None, shop.tick()).await.unwrap();
     drop(conn);
     let headers = [("idempotency-key", "c"), ("if-match", "\"4\"")];
     let body = json!({ "on_hand": 2, "reason": "Only two left" });

@@ -1,6 +1,9 @@
 //! What orders ask of stock, inside transactions of theirs.
 
-use catalog::stock::{self, Balance, Movement, MovementKind, Offer};
+use catalog::{
+    CatalogError,
+    stock::{self, Balance, Movement, MovementKind, Offer, OrderMove},
+};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
@@ -112,35 +115,69 @@ async fn appending_moves_counters_and_ledger_together() {
     );
 }
 
+fn moves(kind: MovementKind, items: &[(VariantId, i32)]) -> Vec<OrderMove> {
+    items.iter().map(|&(variant_id, quantity)| OrderMove { variant_id, kind, quantity }).collect()
+}
+
 #[tokio::test]
 async fn release_gives_back_exactly_what_was_reserved() {
     let (shop, medium, large) = shop().await;
     let (mut conn, order) = (shop.conn().await, OrderId::new());
-    reserve(&mut conn, order, &[(medium, 4)], shop.tick()).await;
-    stock::release(&mut conn, order, &[(medium, 1), (medium, 2)], None, shop.tick()).await.unwrap();
-    let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
-    assert_eq!((offer.reserved, offer.version), (1, 3));
+    let mut release = async |items: &[(VariantId, i32)]| {
+        let items = moves(MovementKind::Release, items);
+        stock::move_for_order(&mut conn, order, &items, None, shop.tick()).await
+    };
+    reserve(&mut *shop.conn().await, order, &[(medium, 4)], shop.tick()).await;
+    release(&[(medium, 1), (medium, 2)]).await.unwrap();
     for impossible in
         [vec![(medium, 2)], vec![(medium, 0)], vec![(medium, -1)], vec![(large, 1)], vec![(VariantId::new(), 1)]]
     {
-        assert!(stock::release(&mut conn, order, &impossible, None, shop.tick()).await.is_err(), "{impossible:?}");
+        assert!(release(&impossible).await.is_err(), "{impossible:?}");
     }
-    assert!(stock::release(&mut conn, order, &[(medium, i32::MAX), (medium, 1)], None, shop.tick()).await.is_err());
-    drop(conn);
+    assert!(release(&[(medium, i32::MAX), (medium, 1)]).await.is_err());
+    let offer = &stock::lock_offers(&*shop.conn().await, &vec![medium]).await.unwrap()[0];
+    assert_eq!((offer.reserved, offer.version), (1, 4));
     shop.assert_sound().await;
+}
+
+/// Promises all of it (`true`), or nothing because something is not there.
+async fn promise(conn: &mut PgConn, items: &[(VariantId, i32)], at: DateTime<Utc>) -> bool {
+    let items = moves(MovementKind::Reserve, items);
+    let order = OrderId::new();
+    match conn.transaction(async |conn| stock::move_for_order(conn, order, &items, None, at).await).await {
+        Ok(()) => true,
+        Err(CatalogError::NotEnough { .. } | CatalogError::ImpossibleQuantity { .. }) => false,
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 #[tokio::test]
 async fn a_late_payment_gets_all_of_it_or_nothing() {
     let (shop, medium, large) = shop().await;
-    let (mut conn, order) = (shop.conn().await, OrderId::new());
-    assert!(!stock::reserve_again(&mut conn, order, &[(medium, 2), (large, 1)], shop.tick()).await.unwrap());
-    assert!(!stock::reserve_again(&mut conn, order, &[(medium, 3), (medium, 3)], shop.tick()).await.unwrap());
-    assert!(!stock::reserve_again(&mut conn, order, &[(VariantId::new(), 1)], shop.tick()).await.unwrap());
+    let mut conn = shop.conn().await;
+    assert!(!promise(&mut conn, &[(medium, 2), (large, 1)], shop.tick()).await);
+    assert!(!promise(&mut conn, &[(medium, 3), (medium, 3)], shop.tick()).await);
+    assert!(!promise(&mut conn, &[(VariantId::new(), 1)], shop.tick()).await);
     assert_eq!(stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0].version, 1);
-    assert!(stock::reserve_again(&mut conn, order, &[(medium, 3), (medium, 2)], shop.tick()).await.unwrap());
+    assert!(promise(&mut conn, &[(medium, 3), (medium, 2)], shop.tick()).await);
     let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
-    assert_eq!((offer.reserved, offer.version), (5, 2));
+    assert_eq!((offer.reserved, offer.version), (5, 3));
+    drop(conn);
+    shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_leaves_and_what_comes_back_is_there_again() {
+    let (shop, medium, _) = shop().await;
+    let (mut conn, order) = (shop.conn().await, OrderId::new());
+    reserve(&mut conn, order, &[(medium, 3)], shop.tick()).await;
+    let mut moved = moves(MovementKind::Ship, &[(medium, 2)]);
+    moved.extend(moves(MovementKind::Return, &[(medium, 1)]));
+    stock::move_for_order(&mut conn, order, &moved, None, shop.tick()).await.unwrap();
+    let offer = &stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0];
+    assert_eq!((offer.on_hand, offer.reserved), (4, 1));
+    let too_many = moves(MovementKind::Ship, &[(medium, 2)]);
+    assert!(stock::move_for_order(&mut conn, order, &too_many, None, shop.tick()).await.is_err());
     drop(conn);
     shop.assert_sound().await;
 }
@@ -154,10 +191,7 @@ async fn the_last_units_are_promised_once() {
             // Half of them name the variants the other way round: locks are sorted all the same.
             let items = if n % 2 == 0 { [(medium, 1), (large, 1)] } else { [(large, 1), (medium, 1)] };
             let items = if n < 20 { &items[..] } else { &[(medium, 1)][..] };
-            let mut conn = shop.conn().await;
-            conn.transaction(async |conn| stock::reserve_again(conn, OrderId::new(), items, shop.tick()).await)
-                .await
-                .unwrap()
+            promise(&mut *shop.conn().await, items, shop.tick()).await
         }
         .boxed_local()
     });
