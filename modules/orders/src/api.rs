@@ -45,9 +45,10 @@ use self::{
 };
 use crate::{
     Orders,
-    command::{Answer, Subject},
+    command::Subject,
     error::OrderError,
     explain::explain,
+    once::Answer,
     pay::{Terms, start_payment},
     place::{Placement, sum_duplicates},
     query::{self, AfterEvent, AfterOnDesk, AfterOrder},

@@ -5,22 +5,20 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
 use kernel::{
     Caller, OrderId, PgConn,
-    idempotency::{self, Claim, JsonBytes, StoredAnswer, Ticket},
+    idempotency::{JsonBytes, Ticket},
 };
 use poem_openapi::types::{ToJSON, Type};
 
 use crate::{
-    Orders, change::Change, error::OrderError, returns::ReturnId, shipment::ShipmentId, store, viewer::Viewer,
+    Orders,
+    change::Change,
+    error::OrderError,
+    once::{self, Answer},
+    returns::ReturnId,
+    shipment::ShipmentId,
+    store,
+    viewer::Viewer,
 };
-
-/// How a command is answered.
-#[derive(Debug, Clone)]
-pub struct Answer<T> {
-    /// The body, as stored under the key.
-    pub body: JsonBytes<T>,
-    /// Whether this is what an earlier request was answered.
-    pub replayed: bool,
-}
 
 /// What a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +67,13 @@ pub async fn execute<C: Command>(
         let (orders, ticket, command) = (orders.clone(), ticket.clone(), command.clone());
         async move {
             let mut conn = orders.pool.get().await?;
-            once(&mut conn, caller, subject, ticket.as_ref(), &command, orders.clock.now()).await
+            in_transaction(&mut conn, caller, subject, ticket.as_ref(), &command, orders.clock.now()).await
         }
     })
     .await
 }
 
-async fn once<C: Command>(
+async fn in_transaction<C: Command>(
     conn: &mut PgConn,
     caller: Caller,
     subject: Subject,
@@ -97,24 +95,19 @@ async fn once<C: Command>(
             let businesses =
                 if caller.is_staff() { vec![] } else { catalog::businesses_of(conn, caller.user_id).await? };
             let viewer = Viewer::of(&order, caller, &businesses)?;
-            if let Some(ticket) = ticket {
-                match idempotency::claim(conn, ticket, at).await? {
-                    Claim::Fresh => {}
-                    Claim::Stored(answer) => {
-                        return Ok(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true });
-                    }
-                    Claim::InProgress => return Err(OrderError::InProgress),
-                    Claim::OtherRequest => return Err(OrderError::KeyReused),
-                }
+            if let Some(ticket) = ticket
+                && let Some(answer) = once::claimed(conn, ticket, at).await?
+            {
+                return Ok(answer);
             }
             let mut change = Change::of(order, viewer.actor(), at);
             command.apply(&mut change, &viewer)?;
             store::carry_out(conn, &mut change).await?;
-            let body = JsonBytes::of(&command.view(&change, &viewer)?);
-            let Some(ticket) = ticket else { return Err(OrderError::DryRun(body.bytes().to_vec())) };
-            idempotency::complete(conn, ticket, &StoredAnswer { status: C::STATUS, body: body.bytes().to_vec() })
-                .await?;
-            Ok(Answer { body, replayed: false })
+            let view = command.view(&change, &viewer)?;
+            match ticket {
+                Some(ticket) => once::completed(conn, ticket, C::STATUS, &view).await,
+                None => Err(OrderError::DryRun(JsonBytes::of(&view).bytes().to_vec())),
+            }
         })
         .await;
     match outcome {

@@ -20,7 +20,7 @@ use crate::{
     Orders,
     api::desk_dto::ExportView,
     error::OrderError,
-    once::{self, Answered},
+    once::{self, Answer},
     query::DeskFilter,
     schema::orders::exports,
     status::words,
@@ -106,7 +106,7 @@ pub async fn request_export(
     filter: &DeskFilter,
     ticket: &Ticket,
     at: DateTime<Utc>,
-) -> Result<Answered<ExportView>, OrderError> {
+) -> Result<Answer<ExportView>, OrderError> {
     conn.transaction(async |conn| {
         if let Some(answer) = once::claimed(conn, ticket, at).await? {
             return Ok(answer);

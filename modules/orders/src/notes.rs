@@ -19,7 +19,7 @@ use crate::{
     api::{desk_dto::OrderNoteView, dto::money},
     error::OrderError,
     event::{Actor, ActorKind},
-    once::{self, Answered},
+    once::{self, Answer},
     query,
     schema::orders::notes,
     status::words,
@@ -85,7 +85,7 @@ pub async fn write_note(
     (visibility, body): (NoteVisibility, &str),
     ticket: &Ticket,
     at: DateTime<Utc>,
-) -> Result<Answered<OrderNoteView>, OrderError> {
+) -> Result<Answer<OrderNoteView>, OrderError> {
     conn.transaction(async |conn| {
         readable(conn, caller, order_id).await?;
         if let Some(answer) = once::claimed(conn, ticket, at).await? {

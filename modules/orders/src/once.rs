@@ -10,8 +10,14 @@ use poem_openapi::types::ToJSON;
 
 use crate::error::OrderError;
 
-/// An answer, and whether it was made for an earlier sending of the same request.
-pub type Answered<T> = (JsonBytes<T>, bool);
+/// An answer as it goes out.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// The body, as stored under the key.
+    pub body: JsonBytes<T>,
+    /// Whether it was made for an earlier sending of the same request.
+    pub replayed: bool,
+}
 
 /// Claims the key: `None` when the work is to be done now, the stored answer when it was done before.
 /// Joins the caller's transaction.
@@ -19,10 +25,12 @@ pub async fn claimed<T>(
     conn: &mut PgConn,
     ticket: &Ticket,
     at: DateTime<Utc>,
-) -> Result<Option<Answered<T>>, OrderError> {
+) -> Result<Option<Answer<T>>, OrderError> {
     match idempotency::claim(conn, ticket, at).await? {
         Claim::Fresh => Ok(None),
-        Claim::Stored(StoredAnswer { body, .. }) => Ok(Some((JsonBytes::from_bytes(body), true))),
+        Claim::Stored(StoredAnswer { body, .. }) => {
+            Ok(Some(Answer { body: JsonBytes::from_bytes(body), replayed: true }))
+        }
         Claim::InProgress => Err(OrderError::InProgress),
         Claim::OtherRequest => Err(OrderError::KeyReused),
     }
@@ -34,8 +42,8 @@ pub async fn completed<T: ToJSON>(
     ticket: &Ticket,
     status: i16,
     view: &T,
-) -> Result<Answered<T>, OrderError> {
+) -> Result<Answer<T>, OrderError> {
     let body = JsonBytes::of(view);
     idempotency::complete(conn, ticket, &StoredAnswer { status, body: body.bytes().to_vec() }).await?;
-    Ok((body, false))
+    Ok(Answer { body, replayed: false })
 }

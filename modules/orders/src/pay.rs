@@ -15,7 +15,7 @@ use payments::{Attempt, CaptureMethod, GatewayError, Opened, PaymentView};
 use serde_json::json;
 
 use crate::{
-    Orders, api::dto::money, change::Change, command::Answer, error::OrderError, event::EventKind, order::Order,
+    Orders, api::dto::money, change::Change, error::OrderError, event::EventKind, once::Answer, order::Order,
     paying::minor, status::OrderStatus, store,
 };
 

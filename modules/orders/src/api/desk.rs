@@ -26,6 +26,7 @@ use crate::{
     Orders,
     error::OrderError,
     export::{self, AfterExport, Export, ExportId, ExportState},
+    once::Answer,
     query::{self, AfterOnDesk, DeskFilter, counts},
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus},
     tags::OrderTag,
@@ -233,7 +234,7 @@ impl DeskApi {
         let ticket = ticket(caller, key.0.as_ref(), false, "createExport", &body.0)?;
         let Some(ticket) = ticket else { return Err(idempotency::missing().into()) };
         let (what, filter) = (body.0.what, DeskFilter::from(body.0.filter.unwrap_or_default()));
-        let (body, replayed) = kernel::run(move || {
+        let Answer { body, replayed } = kernel::run(move || {
             let (orders, ticket, filter) = (orders.clone(), ticket.clone(), filter.clone());
             async move {
                 let mut conn = orders.pool.get().await?;

@@ -23,6 +23,7 @@ use crate::{
     Orders,
     error::OrderError,
     notes::{self, AfterNote, NoteVisibility},
+    once::Answer,
     tags,
 };
 
@@ -78,7 +79,7 @@ impl NotesApi {
                 .problem("Internal notes are for staff. Write one with visibility 'customer'.")
                 .into());
         }
-        let (body, replayed) = kernel::run(move || {
+        let Answer { body, replayed } = kernel::run(move || {
             let (orders, ticket, text) = (orders.clone(), ticket.clone(), text.clone());
             async move {
                 let mut conn = orders.pool.get().await?;

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     Orders,
-    command::{Answer, Command, Subject, execute},
+    command::{Command, Subject, execute},
+    once::Answer,
 };
 
 /// What comes with every command.

@@ -29,11 +29,11 @@ use super::{
 };
 use crate::{
     api::dto::OrderView,
-    command::Answer,
     error::OrderError,
     event::{Actor, ActorKind, EventKind, NewEvent},
     jobs::{OrderMail, SendOrderMail},
     number::order_number,
+    once::Answer,
     order::{Line, Order},
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus, Sums},
     viewer::Viewer,
