@@ -1,7 +1,10 @@
 //! `oms audit` finds what is wrong, and finds it fast.
 
 use diesel_async::SimpleAsyncConnection;
+use serde_json::json;
 use testkit::TestDatabase;
+
+use crate::support::{acts::came_back, app::TestApp};
 
 /// A sound database of `orders` orders, each of two lines, two thirds of them paid for, some cancelled, some expired.
 /// Built by statements over the tables, because a hundred thousand orders through the door would take minutes.
@@ -96,4 +99,75 @@ async fn a_hundred_thousand_orders_are_audited_in_under_five_seconds() {
     println!("{} orders, {} movements: {:?}", report.orders, report.movements, report.took);
     assert_eq!((report.orders, report.differences), (100_000, vec![]));
     assert!(report.took < std::time::Duration::from_secs(5), "took {:?}", report.took);
+}
+
+/// An order that lived: paid, one parcel of two units arrived, one unit is back and can be sold again, one is on its way.
+async fn a_life() -> TestApp {
+    let app = TestApp::new().await;
+    let sam = app.default_shop().await.owner.clone();
+    let alice = app.customer("alice").await;
+    let shirt = app.variant().stock(5).create().await;
+    let order = app.place(&alice, &[(&shirt, 4)]).await;
+    app.pay(&alice, &order).await;
+    app.bring(&sam, &order, &[(1, 2)]).await;
+    let goods = app.request_return(&alice, &order, &[(1, 2)]).await;
+    app.goods(&sam, &goods, "approve", json!({})).await.ok(200);
+    app.goods(&sam, &goods, "receive", came_back(&[(1, 1, 0)])).await.ok(200);
+    app.run_jobs().await;
+    assert_eq!(app.differences().await, vec![], "the life is not sound to begin with");
+    app
+}
+
+/// What the audit must find of a life, and what is changed behind its back for it.
+const IN_A_LIFE: &[(&str, &str)] = &[
+    ("orders.lines_equal_shipments", "UPDATE orders.lines SET packed_quantity = packed_quantity + 1"),
+    ("orders.lines_equal_shipments", "DELETE FROM orders.shipment_lines"),
+    ("orders.lines_equal_shipments", "UPDATE orders.shipments SET state = 'lost', delivered_at = NULL"),
+    ("orders.lines_equal_returns", "UPDATE orders.lines SET returning_quantity = returning_quantity - 1"),
+    ("orders.lines_equal_returns", "UPDATE orders.return_lines SET damaged_quantity = damaged_quantity + 1"),
+    ("orders.parcels_and_returns_are_one_sellers", "UPDATE orders.shipments SET business_id = gen_random_uuid()"),
+    ("orders.fulfillment_status_follows_lines", "UPDATE orders.orders SET fulfillment_status = 'delivered'"),
+    ("orders.return_status_follows_lines", "UPDATE orders.orders SET return_status = 'returned'"),
+    (
+        "orders.events_add_up",
+        "UPDATE orders.events SET data = data #- '{effects,money,captured}' WHERE kind = 'payment_captured'",
+    ),
+    (
+        "orders.events_add_up",
+        "UPDATE orders.events SET data = data #- '{effects,lines}' WHERE kind = 'shipment_shipped'",
+    ),
+    ("audit.order_sums_equal_payments", "UPDATE orders.orders SET refunding_minor = 1"),
+    (
+        "audit.shelf_moves_equal_order_lines",
+        "UPDATE catalog.stock_movements SET kind = 'receive', order_id = NULL, reason = 'x' WHERE kind = 'return'",
+    ),
+    (
+        "audit.nothing_is_kept_beyond_the_total",
+        "UPDATE orders.orders SET total_minor = 0; UPDATE orders.lines SET returned_quantity = 0",
+    ),
+];
+
+#[tokio::test]
+async fn finds_what_does_not_fit_in_the_life_of_an_order() {
+    let app = a_life().await;
+    let mut conn = app.database.connect().await;
+    for (expected, sql) in IN_A_LIFE {
+        // Planted, found, and taken away again: the audit reads what is committed.
+        let copies =
+            "lines shipments shipment_lines return_lines orders events".split(' ').map(|t| format!("orders.{t}"));
+        let copies: Vec<String> = copies.chain(["catalog.stock_movements".to_owned()]).collect();
+        let keep = |table: &String| format!("CREATE TEMP TABLE \"{table}\" AS TABLE {table};");
+        let restore = |table: &String| {
+            let overriding = if table.starts_with("catalog") { "OVERRIDING SYSTEM VALUE" } else { "" };
+            format!("DELETE FROM {table}; INSERT INTO {table} {overriding} TABLE \"{table}\"; DROP TABLE \"{table}\";")
+        };
+        conn.batch_execute("SET session_replication_role = replica").await.unwrap();
+        conn.batch_execute(&copies.iter().map(keep).collect::<String>()).await.unwrap();
+        conn.batch_execute(sql).await.unwrap();
+        let found: Vec<_> = app.differences().await.into_iter().map(|found| found.check).collect();
+        assert!(found.contains(expected), "planted {sql:?}; expected {expected}, found {found:?}");
+        conn.batch_execute(&copies.iter().map(restore).collect::<String>()).await.unwrap();
+    }
+    drop(conn);
+    app.finish().await;
 }
