@@ -127,9 +127,6 @@ pub enum OrderError {
         /// How much is owed.
         left: Money,
     },
-    /// A receipt of no units.
-    #[error("nothing received of line {0}")]
-    NothingReceived(i16),
     /// The wish for a refund contradicts itself.
     #[error("bad refund: {0}")]
     BadRefund(&'static str),
