@@ -260,3 +260,56 @@ async fn the_first_parcel_takes_of_several_payments_what_is_owed() {
     assert_eq!(text(&seen["data"][0], "state"), "captured");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn what_is_held_beyond_what_is_owed_is_released() {
+    let app = TestApp::new().await;
+    let sam = app.default_shop().await.owner.clone();
+    let alice = app.customer("alice").await;
+    let shirt = app.variant().create().await;
+    // The page was open before the order became smaller.
+    let order = app.place(&alice, &[(&shirt, 3)]).await;
+    let payment = app.start_holding(&alice, &order, None).await;
+    app.cancel_lines(&alice, &order, &[(1, 1)]).await.ok(200);
+    app.press(&payment, "approve").await;
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &order).await, "confirmed authorized 0 0 2000");
+    app.bring(&sam, &order, &[(1, 2)]).await;
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &order).await, "completed paid 2000 0 0");
+    assert_eq!(app.payments(&alice, &order).await, ["captured 2000"]);
+
+    // Two pages were open, and both were approved.
+    let twice = app.place(&alice, &[(&shirt, 1)]).await;
+    let (held, taken) = (app.start_holding(&alice, &twice, None).await, app.start_payment(&alice, &twice).await);
+    app.press(&held, "approve").await;
+    app.press(&taken, "approve").await;
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &twice).await, "confirmed paid 1000 0 0");
+    app.bring(&sam, &twice, &[(1, 1)]).await;
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &twice).await, "completed paid 1000 0 0");
+    assert_eq!(app.payments(&alice, &twice).await, ["voided null", "captured 1000"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn money_that_is_held_too_long_is_no_longer_there_and_nothing_leaves() {
+    let app = TestApp::new().await;
+    let sam = app.default_shop().await.owner.clone();
+    let (alice, olga) = (app.customer("alice").await, app.operator().await);
+    let shirt = app.variant().create().await;
+    let order = app.place(&alice, &[(&shirt, 1)]).await;
+    let payment = app.authorize(&alice, &order, None).await;
+    app.clock.advance(gateway::AUTHORIZATION_LIFETIME + chrono::TimeDelta::hours(1));
+    kernel::enqueue(&mut app.database.connect().await, &gateway::ExpirePayments {}).await.unwrap();
+    app.run_jobs().await;
+    assert_eq!(app.payments(&alice, &order).await, ["expired null"]);
+    assert_eq!(app.standing(&alice, &order).await, "confirmed unpaid 0 0 1000");
+    app.payment(&olga, &order, &payment, "capture", json!({})).await.problem(409, "nothing_held");
+    app.try_pack(&sam, &order, &[(1, 1)]).await.problem(409, "not_covered");
+    app.pay(&alice, &order).await;
+    app.bring(&sam, &order, &[(1, 1)]).await;
+    assert_eq!(app.standing(&alice, &order).await, "completed paid 1000 0 0");
+    app.finish().await;
+}
