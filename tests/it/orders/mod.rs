@@ -8,6 +8,7 @@ mod desk;
 mod expiring;
 mod exports;
 mod fulfilment;
+mod machines;
 mod notes;
 mod paying;
 mod placing;

@@ -181,9 +181,6 @@ impl From<OrderError> for Problem {
             OrderError::NothingToReceive => {
                 NOTHING_TO_RECEIVE.problem("Everything that was announced is back. The return can be closed.")
             }
-            OrderError::NothingReceived(position) => INVALID_REQUEST.problem(format!(
-                "Nothing was changed. Say how many units of line {position} came back, resellable or damaged, or leave it out."
-            )),
             OrderError::NotAllSent => {
                 NOT_ALL_SENT.problem("Send what is left, or call it off. Then the order can be completed.")
             }
