@@ -97,9 +97,6 @@ pub enum OrderError {
     /// Everything of a return is back.
     #[error("nothing is missing")]
     NothingToReceive,
-    /// A line of what came back has no units.
-    #[error("nothing of line {0} came back")]
-    NothingReceived(i16),
     /// Something has not been sent yet.
     #[error("something has not been sent")]
     NotAllSent,

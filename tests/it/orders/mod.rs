@@ -9,6 +9,7 @@ mod dry_runs;
 mod expiring;
 mod exports;
 mod fulfilment;
+mod machines;
 mod notes;
 mod paying;
 mod placing;

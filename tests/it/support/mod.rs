@@ -4,6 +4,7 @@ pub mod acts;
 pub mod answer;
 pub mod app;
 pub mod client;
+pub mod lives;
 pub mod load;
 pub mod order;
 pub mod outbox;
