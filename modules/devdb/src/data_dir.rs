@@ -5,6 +5,8 @@ use std::{
     fs::{self, DirBuilder, File, Permissions},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
     process::{is_root, live_server},
     sys,
 };
+
+/// How long an `initdb` that was interrupted may take to end.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Where `oms dev` keeps its cluster: below `/var/lib/oms-dev` for root (whose home directory PostgreSQL's account
 /// could not enter), below `$XDG_DATA_HOME/oms` or `~/.local/share/oms` for everybody else.
@@ -110,9 +115,7 @@ pub(crate) fn ensure_cluster(data_dir: &Path, binaries: &Binaries, account: &Acc
 /// looks like a cluster.
 fn initialise(data_dir: &Path, binaries: &Binaries, account: &Account) -> Result<(), DevDbError> {
     let draft = beside(data_dir, "new");
-    if draft.exists() {
-        fs::remove_dir_all(&draft).map_err(DevDbError::file("delete", &draft))?;
-    }
+    delete_draft(&draft)?;
     DirBuilder::new().mode(0o700).create(&draft).map_err(DevDbError::file("create", &draft))?;
     account.give(&draft)?;
     let program = binaries.program("initdb");
@@ -132,6 +135,18 @@ fn initialise(data_dir: &Path, binaries: &Binaries, account: &Account) -> Result
         return Err(DevDbError::Initdb { data_dir: data_dir.to_owned(), output: said.join("\n").trim().to_owned() });
     }
     fs::rename(&draft, data_dir).map_err(DevDbError::file("move a new cluster to", data_dir))
+}
+
+/// Deletes what an interrupted run left. Its `initdb` may still be about to end, and put files there meanwhile.
+fn delete_draft(draft: &Path) -> Result<(), DevDbError> {
+    let deadline = Instant::now() + ENDING;
+    while draft.exists() {
+        match fs::remove_dir_all(draft) {
+            Err(error) if Instant::now() > deadline => return Err(DevDbError::file("delete", draft)(error)),
+            Ok(()) | Err(_) => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    Ok(())
 }
 
 fn is_empty(directory: &Path) -> Result<bool, DevDbError> {
