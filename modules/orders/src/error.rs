@@ -124,6 +124,9 @@ pub enum OrderError {
         /// How much is owed.
         left: Money,
     },
+    /// A line of what came back has no units.
+    #[error("nothing of line {0} came back")]
+    NothingReceived(i16),
     /// The wish for a refund contradicts itself.
     #[error("bad refund: {0}")]
     BadRefund(&'static str),

@@ -193,6 +193,9 @@ impl From<OrderError> for Problem {
             OrderError::PaymentTooLarge { asked, left } => {
                 PAYMENT_TOO_LARGE.problem(format!("{asked} were offered; {left} is owed. Pay {left} or less."))
             }
+            OrderError::NothingReceived(position) => INVALID_REQUEST
+                .problem("Nothing was changed. Name only lines of which something came back.")
+                .with_error(format!("lines/{position}"), "at least one unit, resellable or damaged"),
             OrderError::BadRefund(why) => INVALID_REQUEST.problem(format!("A refund of kind {why}.")),
             OrderError::NothingHeld => {
                 NOTHING_HELD.problem("Nothing is authorised, or it is being taken or given up already.")
