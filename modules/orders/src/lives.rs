@@ -120,7 +120,7 @@ proptest! {
     #[test]
     fn guidance_is_true((seeds, steps) in lives()) {
         let mut world = World::place(&seeds, true);
-        for number in steps {
+        for number in steps.into_iter().take(30) {
             step(&mut world, ALL, number).1.ok();
         }
         // Looking takes as long as a hundred steps: it is done once in a life, and lives are of any length.
