@@ -235,11 +235,12 @@ as mai
 pack 1 4 2 2
 mai_parcel=$PARCEL
 the_order_is confirmed/authorized/unfulfilled/none 15800 18800 0 0 15800
-as mai
+as olga
 call POST "/v1/shipments/$PARCEL/ship?dry_run=true" "$(tracking LTH-1)"
 expect 200
 check "what would be taken" "$(money .effects.capturing)" "158.00 USD"
-say "a dry run says: $(money .effects.capturing) will be taken of what is held, the rest is given up"
+say "a dry run says: $(money .effects.capturing) will be taken of what is held, the rest is given up (sellers are not told)"
+as mai
 new_key
 again=$key
 call POST "/v1/shipments/$PARCEL/ship" "$(tracking LTH-1)"

@@ -21,7 +21,8 @@ async fn the_first_parcel_takes_what_is_held() {
     assert_eq!(app.history(&alice, &order).await, ["placed", "payment_started", "payment_authorized", "confirmed"]);
 
     let parcel = app.pack(&sam, &order, &[(1, 1)]).await;
-    let sent = app.parcel(&sam, &parcel, "ship", json!({})).await.ok(200);
+    let olga = app.operator().await;
+    let sent = app.parcel(&olga, &parcel, "ship", json!({})).await.ok(200);
     assert_eq!(
         (&sent["effects"]["authorized"]["amount"], &sent["effects"]["capturing"]["amount"]),
         (&json!(-2_000), &json!(2_000))

@@ -242,7 +242,8 @@ async fn the_money_for_a_lost_parcel_goes_back_when_it_is_not_sent_again() {
     app.pay(&alice, &order).await;
     app.bring(&sam, &order, &[(1, 1)]).await;
     let parcel = app.send_off(&sam, &order, &[(1, 2)]).await;
-    let lost = app.parcel(&sam, &parcel, "lose", json!({ "reason": "Gone", "resend": false })).await.ok(200);
+    let olga = app.operator().await;
+    let lost = app.parcel(&olga, &parcel, "lose", json!({ "reason": "Gone", "resend": false })).await.ok(200);
     assert_eq!(
         (&lost["effects"]["refunding"]["amount"], &lost["effects"]["total"]["amount"]),
         (&json!(2000), &json!(-2000))

@@ -271,7 +271,7 @@ pub(super) fn line_view(line: &Line, currency: &str) -> OrderLineView {
 impl OrderView {
     /// The order as its buyer or staff see it after a command.
     pub fn after(change: &Change, viewer: &Viewer) -> Self {
-        Self { effects: Some(OrderEffects::of(change)), ..Self::of(&change.order, viewer, change.at) }
+        Self { effects: Some(OrderEffects::of(change, viewer)), ..Self::of(&change.order, viewer, change.at) }
     }
 
     /// The order as its buyer or staff see it.

@@ -6,23 +6,24 @@ use kernel::{Money, Problem, VariantId};
 use poem_openapi::Object;
 
 use super::dto::money;
-use crate::{change::Change, error::OrderError, order::Order};
+use crate::{change::Change, error::OrderError, order::Order, viewer::Viewer};
 
 /// What a command did to stock and money, or would do
 #[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct OrderEffects {
     /// What changed on the shelf
     pub stock: Vec<OrderStockEffect>,
-    /// By how much the order's total changed
-    pub total: Money,
-    /// By how much more (or less) a gateway holds for us
-    pub authorized: Money,
-    /// How much more is being taken of what is held
-    pub capturing: Money,
-    /// How much more was taken
-    pub captured: Money,
-    /// How much more is on its way back
-    pub refunding: Money,
+    /// By how much the order's total changed; not shown to sellers
+    pub total: Option<Money>,
+    /// By how much more (or less) a gateway holds for us; not shown to sellers
+    pub authorized: Option<Money>,
+    /// How much more is being taken of what is held; not shown to sellers
+    pub capturing: Option<Money>,
+    /// How much more was taken; not shown to sellers
+    pub captured: Option<Money>,
+    /// How much more is on its way back; not shown to sellers
+    pub refunding: Option<Money>,
 }
 
 /// What changed on the shelf, of one variant
@@ -37,10 +38,11 @@ pub struct OrderStockEffect {
 }
 
 impl OrderEffects {
-    /// What the change did.
-    pub fn of(change: &Change) -> Self {
+    /// What the change did. The money of an order is not its sellers' business.
+    pub fn of(change: &Change, viewer: &Viewer) -> Self {
         let (was, is) = (&change.before, &change.order);
-        let difference = |of: fn(&Order) -> i64| money(of(is) - of(was), &is.currency);
+        let is_theirs = viewer.must_own().is_ok();
+        let difference = |of: fn(&Order) -> i64| is_theirs.then(|| money(of(is) - of(was), &is.currency));
         let mut shelf: BTreeMap<VariantId, (i32, i32)> = BTreeMap::new();
         for (&(variant, what), &quantity) in &change.stock {
             let (on_hand, reserved) = what.deltas(quantity);

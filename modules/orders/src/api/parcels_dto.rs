@@ -221,7 +221,7 @@ impl ShipmentView {
     /// # Errors
     /// [`OrderError::NotFound`].
     pub fn after(change: &Change, viewer: &Viewer, id: ShipmentId) -> Result<Self, OrderError> {
-        Ok(Self { effects: Some(OrderEffects::of(change)), ..Self::of(&change.order, viewer, id)? })
+        Ok(Self { effects: Some(OrderEffects::of(change, viewer)), ..Self::of(&change.order, viewer, id)? })
     }
 }
 
@@ -253,6 +253,6 @@ impl ReturnView {
     /// # Errors
     /// [`OrderError::NotFound`].
     pub fn after(change: &Change, viewer: &Viewer, id: ReturnId) -> Result<Self, OrderError> {
-        Ok(Self { effects: Some(OrderEffects::of(change)), ..Self::of(&change.order, viewer, id)? })
+        Ok(Self { effects: Some(OrderEffects::of(change, viewer)), ..Self::of(&change.order, viewer, id)? })
     }
 }

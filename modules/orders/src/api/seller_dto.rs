@@ -76,6 +76,6 @@ impl SellerOrder {
 
     /// The share after a command.
     pub fn after(change: &Change, viewer: &Viewer, business: BusinessId) -> Self {
-        Self { effects: Some(OrderEffects::of(change)), ..Self::of(&change.order, viewer, business) }
+        Self { effects: Some(OrderEffects::of(change, viewer)), ..Self::of(&change.order, viewer, business) }
     }
 }
