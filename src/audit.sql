@@ -57,8 +57,9 @@ SELECT 'order ' || o.number,
        format('%s more than its total is kept and is not on its way back, and goods for %s came back',
               o.captured_minor - o.refunded_minor - o.refunding_minor - o.total_minor, l.returned)
 FROM orders.orders o
-JOIN (SELECT order_id, sum(unit_price_minor * returned_quantity) AS returned FROM orders.lines GROUP BY order_id) l ON l.order_id = o.id
-WHERE o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor + l.returned
+CROSS JOIN LATERAL (SELECT sum(unit_price_minor * returned_quantity) AS returned FROM orders.lines WHERE order_id = o.id) l
+WHERE o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor
+  AND o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor + l.returned
   AND NOT EXISTS (SELECT FROM payments.refunds r WHERE r.order_id = o.id AND r.state = 'failed');
 
 -- check: audit.shelf_moves_equal_order_lines

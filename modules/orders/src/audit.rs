@@ -26,13 +26,13 @@ struct Named {
 /// and described afterwards.
 const OF_EVERY_ORDER: &str = "
     WITH l AS MATERIALIZED (
-        SELECT order_id, sum(unit_price_minor * (quantity - cancelled_quantity - returned_quantity)) AS minor,
+        SELECT order_id, sum(unit_price_minor * (quantity - cancelled_quantity - returned_quantity))::bigint AS minor,
                sum(quantity - cancelled_quantity) AS active, sum(shipped_quantity) AS shipped, sum(delivered_quantity) AS delivered,
                sum(returned_quantity) AS returned, sum(returning_quantity) AS returning,
                bool_or(quantity - cancelled_quantity - shipped_quantity <> 0) AS holds
         FROM orders.lines GROUP BY order_id),
     a AS MATERIALIZED (
-        SELECT order_id, sum(CASE side WHEN 'charge' THEN amount_minor ELSE -amount_minor END) AS minor
+        SELECT order_id, sum(CASE side WHEN 'charge' THEN amount_minor ELSE -amount_minor END)::bigint AS minor
         FROM orders.adjustments GROUP BY order_id),
     e AS MATERIALIZED (
         -- The last word about its status: the place in the history and the status in one number.
@@ -41,7 +41,8 @@ const OF_EVERY_ORDER: &str = "
                                        WHEN 'cancelled' THEN 4 WHEN 'expired' THEN 5 END) % 8 AS told
         FROM orders.events GROUP BY order_id),
     computed AS (
-        SELECT o.*, l.order_id IS NOT NULL AS has_lines, l.shipped, l.delivered, l.active, l.returned, l.returning,
+        SELECT o.id, o.number, o.status, o.payment_status, o.fulfillment_status, o.return_status, o.total_minor, o.last_event,
+               l.order_id IS NOT NULL AS has_lines, l.shipped, l.delivered, l.active, l.returned, l.returning,
                coalesce(l.holds, false) AS holds, coalesce(e.found, 0) AS found, coalesce(e.last, 0) AS last,
                greatest(coalesce(l.minor, 0) + coalesce(a.minor, 0), 0) AS total,
                (ARRAY['pending', 'confirmed', 'completed', 'cancelled', 'expired'])[e.told] AS told,
