@@ -49,7 +49,7 @@ pub const GROUPS: &[Group] = &[
             required(
                 "SECRET_KEY",
                 "",
-                "Signs access tokens; at least 32 bytes of randomness, the same for all processes. Make one with `openssl rand -base64 48`. Changing it logs everybody out.",
+                "Signs access tokens and the links to exports; at least 32 bytes of randomness, the same for all processes. Make one with `openssl rand -base64 48`. Changing it logs everybody out and ends those links.",
             ),
             required(
                 "OMS_GATEWAY_API_KEY",
@@ -105,7 +105,7 @@ pub const GROUPS: &[Group] = &[
             with_default(
                 "OMS_MEDIA_URL",
                 "./media",
-                "Where pictures are kept: a directory (`./media`, `file:///var/lib/oms/media`), or `s3://bucket/prefix` in a binary that was built with `--features s3`.",
+                "Where pictures and the files of exports are kept, not to be served by anything else: a directory (`./media`, `file:///var/lib/oms/media`), or `s3://bucket/prefix` in a binary that was built with `--features s3`.",
             ),
             optional("AWS_ACCESS_KEY_ID", "", "The key's name at the S3-compatible store."),
             optional("AWS_SECRET_ACCESS_KEY", "", "The key."),

@@ -45,12 +45,12 @@ pub(super) const ROWS: &[Row] = &[
         "the system; staff by hand: `POST /v1/orders/{id}/complete`",
         "the system: everything delivered, balance zero, nothing held or on its way. Staff: everything sent. Not on hold",
         "–",
-        "–",
+        "by hand: what is held is taken, as far as it is owed; the rest of it is given up",
     ),
     row(
         "order",
         "revive",
-        "the system, when an expired order is paid late",
+        "the system, when an expired order is paid late; from `cancelled` the table allows it and nothing does it",
         "its stock can be promised again, and the money covers it; otherwise the money goes back",
         "reserve",
         "–",
@@ -116,7 +116,7 @@ pub(super) const ROWS: &[Row] = &[
         "the gateway's webhook",
         "the payment was started with `\"capture\": \"manual\"`",
         "–",
-        "held; covers the order",
+        "held; covers the order. Once a parcel has left it is taken at once",
     ),
     row(
         "payment",

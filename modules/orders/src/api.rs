@@ -72,7 +72,8 @@ pub fn apis(orders: &Orders) -> Apis {
 
 #[derive(Tags)]
 enum Tag {
-    /// Placing orders, paying for them, calling them off, and what happened to them
+    /// Placing orders, paying for them, calling them off, working them, and what happened to them; the operator's list, counts,
+    /// notes, tags and files
     Orders,
     /// Parcels: packed, sent, arrived, lost
     Fulfilment,

@@ -226,7 +226,7 @@ impl Change {
     }
 
     /// Charges what was given back for units before they were called off or came back, now that the total falls by them:
-    /// nothing is given back twice. Answers the charge.
+    /// nothing is given back twice.
     pub fn settle_refunded_before(&mut self, line: &Line, units: i32) {
         let amount = line.value_minor(units);
         self.adjust(true, "refunded_before", &format!("Refunded before: {units} × {}", line.name), amount);

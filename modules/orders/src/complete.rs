@@ -34,6 +34,8 @@ impl Command for Complete {
         may_complete(&change.order)?;
         change.apply(OrderEvent::Complete)?;
         change.record(EventKind::Completed, json!({ "reason": self.reason }));
+        // No parcel is left to take what is held.
+        change.capture_due();
         Ok(())
     }
 

@@ -74,10 +74,9 @@ pub async fn readable(conn: &mut PgConn, caller: Caller, id: OrderId) -> Result<
 }
 
 /// Writes a note about an order: the buyer's own, or anybody's for staff. When staff write to the buyer, a mail tells them.
-/// That only staff may write internal ones is the route's to see to.
 ///
 /// # Errors
-/// [`OrderError::NotFound`] for other people's orders; [`OrderError::KeyReused`]; what the database said.
+/// [`OrderError::NotFound`] for other people's orders; [`OrderError::Forbidden`] for internal ones by a buyer; [`OrderError::KeyReused`]; what the database said.
 pub async fn write_note(
     conn: &mut PgConn,
     caller: Caller,
@@ -88,6 +87,9 @@ pub async fn write_note(
 ) -> Result<Answer<OrderNoteView>, OrderError> {
     conn.transaction(async |conn| {
         readable(conn, caller, order_id).await?;
+        if visibility == NoteVisibility::Internal && !caller.is_staff() {
+            return Err(OrderError::Forbidden("Internal notes are for staff. Write one with visibility 'customer'."));
+        }
         if let Some(answer) = once::claimed(conn, ticket, at).await? {
             return Ok(answer);
         }

@@ -314,3 +314,18 @@ async fn money_that_is_held_too_long_is_no_longer_there_and_nothing_leaves() {
     assert_eq!(app.standing(&alice, &order).await, "completed paid 1000 0 0");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn what_is_held_after_a_parcel_left_is_taken_at_once() {
+    let app = TestApp::new().await;
+    let sam = app.default_shop().await.owner.clone();
+    let (alice, olga) = (app.customer("alice").await, app.operator().await);
+    let shirt = app.variant().create().await;
+    let order = app.place(&alice, &[(&shirt, 2)]).await;
+    app.act(&olga, &format!("/orders/{order}/confirm"), json!({ "method": "cash_on_delivery" })).await.ok(200);
+    app.bring(&sam, &order, &[(1, 2)]).await;
+    app.authorize(&alice, &order, None).await;
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &order).await, "completed paid 2000 0 0");
+    app.finish().await;
+}

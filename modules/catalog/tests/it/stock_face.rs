@@ -144,11 +144,12 @@ async fn release_gives_back_exactly_what_was_reserved() {
 async fn promise(conn: &mut PgConn, items: &[(VariantId, i32)], at: DateTime<Utc>) -> bool {
     let items = moves(MovementKind::Reserve, items);
     let order = OrderId::new();
-    match conn.transaction(async |conn| stock::move_for_order(conn, order, &items, None, at).await).await {
-        Ok(()) => true,
-        Err(CatalogError::NotEnough { .. } | CatalogError::ImpossibleQuantity { .. }) => false,
-        Err(error) => panic!("{error:?}"),
+    let outcome = conn.transaction(async |conn| stock::move_for_order(conn, order, &items, None, at).await).await;
+    if matches!(outcome, Err(CatalogError::NotEnough { .. } | CatalogError::ImpossibleQuantity { .. })) {
+        return false;
     }
+    outcome.unwrap();
+    true
 }
 
 #[tokio::test]

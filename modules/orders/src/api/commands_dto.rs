@@ -188,7 +188,7 @@ pub struct RefundOrder {
     pub lines: Option<Vec<OrderUnits>>,
     /// Why; the buyer reads it
     pub reason: Text<1, 200>,
-    /// Through which payment; through the newest first when nothing is said
+    /// Through which payment; through the newest first when nothing is said. Not for `full`
     pub payment_id: Option<AttemptId>,
 }
 
@@ -208,6 +208,9 @@ impl TryFrom<RefundOrder> for Refund {
     type Error = OrderError;
 
     fn try_from(wish: RefundOrder) -> Result<Self, OrderError> {
+        if wish.kind == RefundKind::Full && wish.payment_id.is_some() {
+            return Err(OrderError::BadRefund("`full` goes over all payments and takes no `payment_id`"));
+        }
         let what = match (wish.kind, wish.amount, wish.lines) {
             (RefundKind::Full, None, None) => RefundWhat::Full,
             (RefundKind::Amount, Some(amount), None) if amount.minor > 0 => RefundWhat::Amount(amount),

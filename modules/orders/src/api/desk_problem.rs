@@ -11,7 +11,7 @@ kernel::problem_responses! {
         Unauthorized = 401,
         /// This is for operators
         Forbidden = 403,
-        /// There is no such order
+        /// There is no such order or export
         NotFound = 404,
         /// Try again in a moment
         Unavailable = 503,

@@ -162,9 +162,9 @@ pub struct OrderView {
     pub refunding: Money,
     /// Its lines
     pub lines: Vec<OrderLineView>,
-    /// What raises the total: shipping, tax
+    /// What raises the total: shipping, tax, what was given back for units that left the order later
     pub charges: Vec<OrderAdjustmentView>,
-    /// What lowers the total: discounts, goodwill
+    /// What lowers the total: discounts, goodwill, refunds
     pub credits: Vec<OrderAdjustmentView>,
     /// Its parcels, oldest first
     pub shipments: Vec<OrderShipment>,
@@ -236,7 +236,7 @@ pub struct OrderLineView {
 /// A charge or a credit of an order
 #[derive(Debug, Clone, Object)]
 pub struct OrderAdjustmentView {
-    /// What it is: shipping, tax, discount, goodwill, balance
+    /// What it is: shipping, tax, discount, goodwill, refund, refunded_before, balance
     pub kind: String,
     /// What the buyer reads
     pub label: String,

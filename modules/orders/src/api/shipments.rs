@@ -79,7 +79,7 @@ impl ShipmentsApi {
 
     /// Send a parcel
     ///
-    /// Its units leave the shelf and the books. The first parcel of an order takes what a gateway holds for it.
+    /// Its units leave the shelf and are no longer promised. The first parcel of an order takes what a gateway holds for it.
     #[oai(path = "/shipments/:id/ship", method = "post", operation_id = "shipShipment")]
     async fn ship_shipment(
         &self,

@@ -37,7 +37,8 @@ impl Sheet {
     /// A text of somebody else's.
     fn text(&mut self, value: &str) -> &mut Self {
         self.comma();
-        let guard = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+        let is_formula = value.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+        let guard = if is_formula || value.starts_with(['\t', '\r', '\n']) { "'" } else { "" };
         if value.contains(['"', ',', '\r', '\n']) {
             let _infallible = write!(self.text, "\"{guard}{}\"", value.replace('"', "\"\""));
         } else {

@@ -42,6 +42,8 @@ pub(super) async fn run(orders: &Orders, id: ExportId, context: &JobContext) -> 
 }
 
 async fn give_up(orders: &Orders, id: ExportId) -> Result<(), OrderError> {
+    // A file may be there whose end could not be written down.
+    orders.files.remove(id).await?;
     let mut conn = orders.pool.get().await?;
     diesel::update(exports::table.find(id).filter(exports::state.eq_any([ExportState::Queued, ExportState::Running])))
         .set((exports::state.eq(ExportState::Failed), exports::finished_at.eq(Some(orders.clock.now()))))
@@ -57,7 +59,7 @@ async fn write(orders: &Orders, id: ExportId) -> Result<(), OrderError> {
     let (rows, bytes) = match copy(orders, id, what, &filter, &mut upload).await {
         Ok(written) => written,
         Err(error) => {
-            // What is left of the parts when this fails too is the store's own to clear up.
+            // What is left of the parts when this fails too is the store's own to clear up (see docs/status.md).
             let _already_failing = upload.abort().await;
             return Err(error);
         }

@@ -13,14 +13,22 @@ const BATCH: i64 = 100;
 pub(super) async fn sweep(orders: &Orders) -> Result<(), OrderError> {
     let now = orders.clock.now();
     let mut conn = orders.pool.get().await?;
-    // A worker that died at its last attempt could not say so.
-    let abandoned = exports::table
-        .filter(exports::state.eq_any([ExportState::Queued, ExportState::Running]))
-        .filter(exports::created_at.lt(now - TimeDelta::hours(KEPT_HOURS)));
-    diesel::update(abandoned)
-        .set((exports::state.eq(ExportState::Failed), exports::finished_at.eq(Some(now))))
-        .execute(&mut *conn)
+    // A worker that died at its last attempt could not say so; its file may be there.
+    let unfinished = [ExportState::Queued, ExportState::Running];
+    let abandoned: Vec<ExportId> = exports::table
+        .filter(exports::state.eq_any(unfinished))
+        .filter(exports::created_at.lt(now - TimeDelta::hours(KEPT_HOURS)))
+        .limit(BATCH)
+        .select(exports::id)
+        .load(&mut *conn)
         .await?;
+    for id in abandoned {
+        orders.files.remove(id).await?;
+        diesel::update(exports::table.find(id).filter(exports::state.eq_any(unfinished)))
+            .set((exports::state.eq(ExportState::Failed), exports::finished_at.eq(Some(now))))
+            .execute(&mut *conn)
+            .await?;
+    }
     loop {
         let old: Vec<ExportId> = exports::table
             .filter(exports::state.eq(ExportState::Done))

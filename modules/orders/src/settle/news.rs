@@ -81,6 +81,10 @@ pub fn follow(change: &mut Change, applied: &Applied) {
     match applied {
         Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. } => {
             let_go(change);
+            // No first parcel is left to take it.
+            if change.order.status.holds_stock() && change.order.lines.iter().any(|line| line.shipped_quantity > 0) {
+                change.capture_due();
+            }
             // A partly paid order keeps its money and waits for the rest; every other one keeps no more than it costs.
             let came = change.order.sums.captured - change.before.sums.captured;
             change.refund_excess(came, "more was paid than is due");
