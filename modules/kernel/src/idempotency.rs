@@ -119,6 +119,15 @@ cached_sql! {
      (SELECT caller_id, key FROM kernel.idempotency_keys WHERE created_at < $1 LIMIT 5000)"
 }
 
+/// What is known of the key, without claiming it: [`Claim::Fresh`] when nothing is. For commands that lock rows before they
+/// claim. Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn look_up(conn: &mut PgConn, ticket: &Ticket) -> QueryResult<Claim> {
+    Ok(found(conn, ticket).await?.unwrap_or(Claim::Fresh))
+}
+
 /// Claims the key. If somebody else's transaction holds it, waits for that to end (at most `lock_timeout`).
 /// Joins the caller's transaction.
 ///
@@ -129,15 +138,18 @@ pub async fn claim(conn: &mut PgConn, ticket: &Ticket, now: DateTime<Utc>) -> Qu
     if (Insert { caller, key, fingerprint, at: &now }).execute(conn).await? == 1 {
         return Ok(Claim::Fresh);
     }
+    // Nothing: the holder was refused and took its claim back between our two statements.
+    Ok(found(conn, ticket).await?.unwrap_or(Claim::InProgress))
+}
+
+async fn found(conn: &mut PgConn, ticket: &Ticket) -> QueryResult<Option<Claim>> {
     let found: Option<(Vec<u8>, Option<i16>, Option<Vec<u8>>)> =
-        Find { caller, key }.get_result(conn).await.optional()?;
-    Ok(match found {
-        // The holder was refused and took its claim back between our two statements.
-        None => Claim::InProgress,
-        Some((other, _, _)) if other != *fingerprint => Claim::OtherRequest,
-        Some((_, Some(status), Some(body))) => Claim::Stored(StoredAnswer { status, body }),
-        Some(_) => Claim::InProgress,
-    })
+        Find { caller: &ticket.caller, key: &ticket.key }.get_result(conn).await.optional()?;
+    Ok(found.map(|found| match found {
+        (other, _, _) if other != ticket.fingerprint => Claim::OtherRequest,
+        (_, Some(status), Some(body)) => Claim::Stored(StoredAnswer { status, body }),
+        _ => Claim::InProgress,
+    }))
 }
 
 /// Stores the answer under the key. Joins the caller's transaction.

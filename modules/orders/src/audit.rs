@@ -180,7 +180,7 @@ const CHECKS: &[(&str, &str)] = &[
         "orders.confirmed_orders_are_covered",
         "SELECT 'order ' || o.number AS subject, 'it is confirmed since ' || o.confirmed_at || ' and was never paid' AS detail
          FROM orders.orders o
-         WHERE o.status = 'confirmed' AND o.original_total_minor > 0 AND o.offline_method IS NULL
+         WHERE o.status = 'confirmed' AND o.total_minor > 0 AND o.offline_method IS NULL
            AND o.captured_minor + o.authorized_minor + o.capturing_minor = 0
            -- What was held may have been given up, or have run out.
            AND NOT EXISTS (SELECT FROM orders.events e WHERE e.order_id = o.id AND e.kind IN ('payment_voided', 'void_requested', 'payment_failed'))",

@@ -95,8 +95,10 @@ async fn in_transaction<C: Command>(
             let businesses =
                 if caller.is_staff() { vec![] } else { catalog::businesses_of(conn, caller.user_id).await? };
             let viewer = Viewer::of(&order, caller, &businesses)?;
+            // The order's row is what repeats of a command wait for. The key itself is claimed last, behind payments and
+            // stock, because placing locks stock before it claims.
             if let Some(ticket) = ticket
-                && let Some(answer) = once::claimed(conn, ticket, at).await?
+                && let Some(answer) = once::stored(conn, ticket).await?
             {
                 return Ok(answer);
             }
@@ -105,7 +107,11 @@ async fn in_transaction<C: Command>(
             store::carry_out(conn, &mut change).await?;
             let view = command.view(&change, &viewer)?;
             match ticket {
-                Some(ticket) => once::completed(conn, ticket, C::STATUS, &view).await,
+                Some(ticket) => match once::claimed::<C::View>(conn, ticket, at).await? {
+                    None => once::completed(conn, ticket, C::STATUS, &view).await,
+                    // Somebody used the key for something else meanwhile.
+                    Some(_) => Err(OrderError::KeyReused),
+                },
                 None => Err(OrderError::DryRun(JsonBytes::of(&view).bytes().to_vec())),
             }
         })

@@ -19,6 +19,11 @@ pub struct Answer<T> {
     pub replayed: bool,
 }
 
+/// The stored answer, if the work was done before; nothing is claimed. Joins the caller's transaction.
+pub async fn stored<T>(conn: &mut PgConn, ticket: &Ticket) -> Result<Option<Answer<T>>, OrderError> {
+    answer(idempotency::look_up(conn, ticket).await?)
+}
+
 /// Claims the key: `None` when the work is to be done now, the stored answer when it was done before.
 /// Joins the caller's transaction.
 pub async fn claimed<T>(
@@ -26,7 +31,11 @@ pub async fn claimed<T>(
     ticket: &Ticket,
     at: DateTime<Utc>,
 ) -> Result<Option<Answer<T>>, OrderError> {
-    match idempotency::claim(conn, ticket, at).await? {
+    answer(idempotency::claim(conn, ticket, at).await?)
+}
+
+fn answer<T>(claim: Claim) -> Result<Option<Answer<T>>, OrderError> {
+    match claim {
         Claim::Fresh => Ok(None),
         Claim::Stored(StoredAnswer { body, .. }) => {
             Ok(Some(Answer { body: JsonBytes::from_bytes(body), replayed: true }))

@@ -238,7 +238,12 @@ impl Order {
                 self.closed_at = None;
                 self.expires_at = None;
             }
-            OrderStatus::Cancelled | OrderStatus::Expired | OrderStatus::Completed => self.closed_at = Some(at),
+            OrderStatus::Cancelled => {
+                self.closed_at = Some(at);
+                // There is nothing left to hold back.
+                self.hold_reason = None;
+            }
+            OrderStatus::Expired | OrderStatus::Completed => self.closed_at = Some(at),
             OrderStatus::Pending => {}
         }
         Ok(())

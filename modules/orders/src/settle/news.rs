@@ -52,11 +52,11 @@ pub const fn brings_money(applied: &Applied) -> bool {
     matches!(applied, Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. })
 }
 
-/// An expired order as it was before that took out `closed`, if the late money covers it; and what has to be promised
-/// again.
+/// An expired order as it was before that took out `closed`, if the late money covers it and nobody holds it back; and
+/// what has to be promised again.
 pub fn revived(change: &Change, closed: &BTreeMap<i16, Closed>) -> Option<(Order, Vec<(VariantId, i32)>)> {
     let mut order = change.order.clone();
-    if order.status != OrderStatus::Expired {
+    if order.status != OrderStatus::Expired || order.hold_reason.is_some() {
         return None;
     }
     let wanted = order.reopen(closed, change.at);
@@ -82,7 +82,7 @@ pub fn follow(change: &mut Change, applied: &Applied) {
         Applied::Authorized { .. } | Applied::Captured { .. } | Applied::Mismatch { .. } => {
             let_go(change);
             // No first parcel is left to take it.
-            if change.order.status.holds_stock() && change.order.lines.iter().any(|line| line.shipped_quantity > 0) {
+            if !is_over(change.order.status) && change.order.lines.iter().any(|line| line.shipped_quantity > 0) {
                 change.capture_due();
             }
             // A partly paid order keeps its money and waits for the rest; every other one keeps no more than it costs.
@@ -95,9 +95,14 @@ pub fn follow(change: &mut Change, applied: &Applied) {
     }
 }
 
+/// Whether nothing is owed any more. A completed order may still owe something.
+const fn is_over(status: OrderStatus) -> bool {
+    matches!(status, OrderStatus::Cancelled | OrderStatus::Expired)
+}
+
 /// Nothing is held for an order that is over.
 fn let_go(change: &mut Change) {
-    if change.order.sums.authorized > 0 && !change.order.status.holds_stock() {
+    if change.order.sums.authorized > 0 && is_over(change.order.status) {
         change.money.push(MoneyMove::Void { payment: None });
     }
 }
