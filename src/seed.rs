@@ -25,11 +25,11 @@ pub use picture::picture;
 /// How much there is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Size {
-    /// 44 products, 48 orders.
+    /// 44 products, 34 orders.
     S,
-    /// 440 products, 480 orders.
+    /// 440 products, 340 orders.
     M,
-    /// 4,400 products, 4,800 orders.
+    /// 4,400 products, 3,400 orders.
     L,
 }
 
@@ -44,7 +44,7 @@ impl Size {
     }
 
     fn orders(self) -> u32 {
-        48 * self.editions()
+        34 * self.editions()
     }
 }
 

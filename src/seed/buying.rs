@@ -62,8 +62,8 @@ fn plan(people: &People, on_sale: &[OnSale], size: Size) -> Vec<Plan> {
     let mut plans = Vec::new();
     for number in 0..size.orders() {
         let number = usize::try_from(number).unwrap_or(0);
-        // Half of them are Alice's, so that one login shows everything.
-        let home = HOMES.get(if number % 2 == 0 || number % 12 == 5 { 0 } else { 1 + number / 2 % 2 });
+        // The first of every fate are Alice's, so that one login shows everything.
+        let home = HOMES.get(if number < FATES.len() { 0 } else { 1 + number % 2 });
         let customer = home.and_then(|(who, ..)| people.get(who));
         let (Some((_, name, line1, city, country)), Some(customer)) = (home, customer) else { continue };
         let fate = FATES.get((number + number / 24) % FATES.len()).copied().unwrap_or(Fate::Pending);
