@@ -30,7 +30,7 @@ WHERE coalesce(m.units, 0) <> coalesce(l.units, 0);
 
 -- check: audit.order_sums_equal_payments
 SELECT 'order ' || o.number,
-       format('the order says authorised %s, capturing %s, captured %s, refunding %s, refunded %s; payments say %s, %s, %s, %s, %s',
+       format('the order says authorised %s, capturing %s, captured %s, refunding %s, refunded %s, and payments say %s, %s, %s, %s, %s',
               o.authorized_minor, o.capturing_minor, o.captured_minor, o.refunding_minor, o.refunded_minor,
               coalesce(p.authorized, 0), coalesce(p.capturing, 0), coalesce(p.captured, 0), coalesce(p.refunding, 0), coalesce(p.refunded, 0))
 FROM orders.orders o
@@ -52,8 +52,8 @@ SELECT 'attempt ' || a.id, 'there is no order ' || a.order_id
 FROM payments.attempts a WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = a.order_id);
 
 -- check: audit.nothing_is_kept_beyond_the_total
--- What came back is refunded by a command of its own; until then it is kept.
 SELECT 'order ' || o.number,
+       -- What came back is refunded by a command of its own and kept until then.
        format('%s more than its total is kept and is not on its way back, and goods for %s came back',
               o.captured_minor - o.refunded_minor - o.refunding_minor - o.total_minor, l.returned)
 FROM orders.orders o
@@ -64,7 +64,7 @@ WHERE o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor
 
 -- check: audit.shelf_moves_equal_order_lines
 SELECT 'order ' || coalesce(m.order_id, l.order_id) || ', variant ' || coalesce(m.variant_id, l.variant_id),
-       format('its movements took %s off the shelf and brought %s back; its parcels %s, its returns %s',
+       format('its movements took %s off the shelf and brought %s back, and its parcels say %s, its returns %s',
               coalesce(m.gone, 0), coalesce(m.back, 0), coalesce(l.gone, 0), coalesce(l.back, 0))
 FROM (
     SELECT order_id, variant_id, -sum(on_hand_delta) FILTER (WHERE kind = 'ship') AS gone, sum(on_hand_delta) FILTER (WHERE kind = 'return') AS back
