@@ -242,7 +242,7 @@ impl Api {
     ) -> Result<Json<OrderEventList>, OrderReadProblem> {
         let after: Option<AfterEvent> = cursor.0.map(|cursor| cursor.decode()).transpose()?;
         let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
-        self.readable(&mut conn, customer.0, id.0).await?;
+        query::readable(&mut conn, customer.0, id.0).await?;
         let limit = limit.0.unwrap_or(LIMIT_DEFAULT);
         let rows = query::history(&mut conn, id.0, after, i64::from(limit) + 1).await.map_err(OrderError::from)?;
         let (rows, next_cursor) = page(rows, limit, |row| AfterEvent { seq: row.seq });
@@ -289,7 +289,7 @@ impl Api {
         id: Path<OrderId>,
     ) -> Result<Json<OrderPaymentList>, OrderReadProblem> {
         let mut conn = self.orders.pool.get().await.map_err(OrderError::from)?;
-        self.readable(&mut conn, customer.0, id.0).await?;
+        query::readable(&mut conn, customer.0, id.0).await?;
         let attempts = payments::list(&mut conn, id.0).await.map_err(OrderError::from)?;
         let refunds = payments::list_refunds(&mut conn, id.0).await.map_err(OrderError::from)?;
         Ok(Json(OrderPaymentList {
@@ -351,13 +351,7 @@ impl Api {
     }
 }
 
-impl Api {
-    /// Refuses callers who may not read the order.
-    async fn readable(&self, conn: &mut kernel::PgConn, caller: Caller, id: OrderId) -> Result<(), OrderError> {
-        let owner = query::owner(conn, id).await?.ok_or(OrderError::NotFound)?;
-        if caller.is_staff() || owner == caller.user_id { Ok(()) } else { Err(OrderError::NotFound) }
-    }
-}
+impl Api {}
 
 /// The ticket of a command: required unless it is a dry run, which has none.
 fn ticket(

@@ -14,6 +14,7 @@ use crate::{
     change::Change,
     error::OrderError,
     once::{self, Answer},
+    query,
     returns::ReturnId,
     shipment::ShipmentId,
     store,
@@ -83,18 +84,9 @@ async fn in_transaction<C: Command>(
 ) -> Result<Answer<C::View>, OrderError> {
     let outcome = conn
         .transaction(async |conn| {
-            let id = match subject {
-                Subject::Order(id) => Some(id),
-                Subject::Shipment(id) => store::order_of_shipment(conn, id).await?,
-                Subject::Return(id) => store::order_of_return(conn, id).await?,
-            };
-            let order = match id {
-                Some(id) => store::lock(conn, id).await?.ok_or(OrderError::NotFound)?,
-                None => return Err(OrderError::NotFound),
-            };
-            let businesses =
-                if caller.is_staff() { vec![] } else { catalog::businesses_of(conn, caller.user_id).await? };
-            let viewer = Viewer::of(&order, caller, &businesses)?;
+            let id = store::order_of(conn, subject).await?;
+            let order = store::lock(conn, id).await?.ok_or(OrderError::NotFound)?;
+            let viewer = query::viewer(conn, &order, caller).await?;
             // The order's row is what repeats of a command wait for. The key itself is claimed last, behind payments and
             // stock, because placing locks stock before it claims.
             if let Some(ticket) = ticket

@@ -147,23 +147,24 @@ async fn prune(orders: &Orders) -> Result<(), OrderError> {
 }
 
 async fn send_mail(orders: &Orders, job: SendOrderMail) -> Outcome {
-    let mail = match compose(orders, &job).await {
+    deliver(orders, compose(orders, &job).await).await
+}
+
+/// Sends a mail that was composed, if there is anybody to write to.
+pub(crate) async fn deliver(orders: &Orders, mail: Result<Option<Mail>, OrderError>) -> Outcome {
+    let mail = match mail {
         Ok(Some(mail)) => mail,
-        // The order or its buyer is gone: nobody to write to.
+        // What it is about, or whom it is for, is gone.
         Ok(None) => return Outcome::Done,
         Err(error) => return outcome(Err(error)),
     };
     match orders.mailer.send(&mail).await {
         Ok(()) => Outcome::Done,
-        Err(error @ MailError::Transient(_)) => outcome_of_mail(error, false),
-        Err(error @ MailError::Permanent(_)) => outcome_of_mail(error, true),
-    }
-}
-
-fn outcome_of_mail(error: MailError, is_final: bool) -> Outcome {
-    match Outcome::from(Err(error)) {
-        Outcome::Retry(why) if is_final => Outcome::GiveUp(why),
-        other => other,
+        Err(error @ MailError::Transient(_)) => Outcome::from(Err(error)),
+        Err(error @ MailError::Permanent(_)) => match Outcome::from(Err(error)) {
+            Outcome::Retry(why) => Outcome::GiveUp(why),
+            other => other,
+        },
     }
 }
 

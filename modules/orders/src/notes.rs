@@ -5,12 +5,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{
-    Caller, Job, OrderId, Outcome, PgConn, Queue, UserId,
-    idempotency::Ticket,
-    job::Registry,
-    mail::{Mail, MailError},
-};
+use kernel::{Caller, Job, OrderId, Outcome, PgConn, Queue, UserId, idempotency::Ticket, job::Registry, mail::Mail};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -19,6 +14,7 @@ use crate::{
     api::{desk_dto::OrderNoteView, dto::money},
     error::OrderError,
     event::{Actor, ActorKind},
+    jobs,
     once::{self, Answer},
     query,
     schema::orders::notes,
@@ -67,12 +63,6 @@ pub struct AfterNote {
     pub id: NoteId,
 }
 
-/// Refuses callers who may not read the order.
-pub async fn readable(conn: &mut PgConn, caller: Caller, id: OrderId) -> Result<(), OrderError> {
-    let owner = query::owner(conn, id).await?.ok_or(OrderError::NotFound)?;
-    if caller.is_staff() || owner == caller.user_id { Ok(()) } else { Err(OrderError::NotFound) }
-}
-
 /// Writes a note about an order: the buyer's own, or anybody's for staff. When staff write to the buyer, a mail tells them.
 ///
 /// # Errors
@@ -86,7 +76,7 @@ pub async fn write_note(
     at: DateTime<Utc>,
 ) -> Result<Answer<OrderNoteView>, OrderError> {
     conn.transaction(async |conn| {
-        readable(conn, caller, order_id).await?;
+        query::readable(conn, caller, order_id).await?;
         if visibility == NoteVisibility::Internal && !caller.is_staff() {
             return Err(OrderError::Forbidden("Internal notes are for staff. Write one with visibility 'customer'."));
         }
@@ -122,7 +112,7 @@ pub async fn list_notes(
     after: Option<AfterNote>,
     limit: i64,
 ) -> Result<Vec<Note>, OrderError> {
-    readable(conn, caller, order_id).await?;
+    query::readable(conn, caller, order_id).await?;
     let mut query = notes::table
         .filter(notes::order_id.eq(order_id))
         .order(notes::id)
@@ -160,20 +150,7 @@ pub fn register(registry: Registry, orders: &Orders) -> Registry {
 }
 
 async fn send(orders: &Orders, id: NoteId) -> Outcome {
-    let mail = match compose(orders, id).await {
-        Ok(Some(mail)) => mail,
-        // The buyer is gone: nobody to write to.
-        Ok(None) => return Outcome::Done,
-        Err(error) => return Outcome::from(Err(error)),
-    };
-    match orders.mailer.send(&mail).await {
-        Ok(()) => Outcome::Done,
-        Err(error @ MailError::Transient(_)) => Outcome::from(Err(error)),
-        Err(error @ MailError::Permanent(_)) => match Outcome::from(Err(error)) {
-            Outcome::Retry(why) => Outcome::GiveUp(why),
-            other => other,
-        },
-    }
+    jobs::deliver(orders, compose(orders, id).await).await
 }
 
 async fn compose(orders: &Orders, id: NoteId) -> Result<Option<Mail>, OrderError> {

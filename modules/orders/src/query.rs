@@ -31,22 +31,28 @@ use crate::{
 /// [`OrderError::NotFound`] for whoever has no part in it; what the database said.
 pub async fn look(orders: &Orders, caller: Caller, subject: Subject) -> Result<(Order, Viewer), OrderError> {
     let mut conn = orders.pool.get().await?;
-    let id = match subject {
-        Subject::Order(id) => Some(id),
-        Subject::Shipment(id) => store::order_of_shipment(&mut conn, id).await?,
-        Subject::Return(id) => store::order_of_return(&mut conn, id).await?,
-    };
-    let order = match id {
-        Some(id) => find(&mut conn, id).await?.ok_or(OrderError::NotFound)?,
-        None => return Err(OrderError::NotFound),
-    };
-    // Who buys from themselves is both.
-    let businesses = match caller.is_staff() {
-        true => vec![],
-        false => catalog::businesses_of(&mut conn, caller.user_id).await?,
-    };
-    let viewer = Viewer::of(&order, caller, &businesses)?;
+    let id = store::order_of(&mut conn, subject).await?;
+    let order = find(&mut conn, id).await?.ok_or(OrderError::NotFound)?;
+    let viewer = viewer(&mut conn, &order, caller).await?;
     Ok((order, viewer))
+}
+
+/// Who the caller is to the order; who buys from themselves is both. Joins the caller's transaction.
+///
+/// # Errors
+/// [`OrderError::NotFound`] for whoever has no part in it; what the database said.
+pub async fn viewer(conn: &mut PgConn, order: &Order, caller: Caller) -> Result<Viewer, OrderError> {
+    let businesses = if caller.is_staff() { vec![] } else { catalog::businesses_of(conn, caller.user_id).await? };
+    Viewer::of(order, caller, &businesses)
+}
+
+/// Refuses callers who may not read the whole order.
+///
+/// # Errors
+/// [`OrderError::NotFound`] for other people's orders; what the database said.
+pub async fn readable(conn: &mut PgConn, caller: Caller, id: OrderId) -> Result<(), OrderError> {
+    let owner = owner(conn, id).await?.ok_or(OrderError::NotFound)?;
+    if caller.is_staff() || owner == caller.user_id { Ok(()) } else { Err(OrderError::NotFound) }
 }
 
 /// A place in a list of orders: newest first, and identifiers grow with time.

@@ -6,7 +6,7 @@ use catalog::{
 };
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::{PgConn, db::retrying, job::JobContext};
+use kernel::{OrderId, PgConn, db::retrying, job::JobContext};
 use payments::{Applied, AttemptId, CaptureOutcome, EventId, RefundId, RefundOutcome, VoidOutcome};
 
 use crate::{Orders, change::Change, error::OrderError, event::Actor, order::Order, status::OrderStatus, store};
@@ -47,27 +47,53 @@ pub async fn send_refund(orders: &Orders, refund_id: RefundId, context: &JobCont
     let Some(refund) = refund.filter(|refund| !refund.is_final()) else { return Ok(()) };
     let gateway = gateway(orders, &refund.gateway)?;
     let outcome = payments::send_refund(gateway.as_ref(), &refund).await;
+    let silence = match &outcome {
+        RefundOutcome::NoAnswer { why } => Some(why.clone()),
+        _ => None,
+    };
+    // That there was no answer is written down too: the refund may have been made.
+    write_down(orders, refund.order_id, &GatewaySays::Refund(refund_id, outcome), context).await?;
+    silence.map_or(Ok(()), |why| Err(OrderError::GatewaySilent(why)))
+}
+
+/// What a gateway answered to a request of ours.
+enum GatewaySays {
+    Refund(RefundId, RefundOutcome),
+    Capture(AttemptId, CaptureOutcome),
+    Void(AttemptId, VoidOutcome),
+}
+
+/// Writes a gateway's answer down. The answer, the order and the job's own end commit together; without an answer the job
+/// goes on.
+async fn write_down(
+    orders: &Orders,
+    order_id: OrderId,
+    answer: &GatewaySays,
+    context: &JobContext,
+) -> Result<(), OrderError> {
     retrying(|| async {
         let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
         let conn: &mut PgConn = &mut conn;
         conn.transaction(async |conn| {
-            let order = store::lock(conn, refund.order_id).await?;
-            let applied = payments::refund_answered(conn, refund_id, outcome.clone(), now).await?;
+            let order = store::lock(conn, order_id).await?;
+            let applied = match answer {
+                GatewaySays::Refund(id, outcome) => payments::refund_answered(conn, *id, outcome.clone(), now).await?,
+                GatewaySays::Capture(id, outcome) => {
+                    payments::capture_answered(conn, *id, outcome.clone(), now).await?
+                }
+                GatewaySays::Void(id, outcome) => payments::void_answered(conn, *id, outcome.clone(), now).await?,
+            };
             if let Some(order) = order {
                 money_moved(conn, order, &applied, now).await?;
             }
-            if !matches!(outcome, RefundOutcome::NoAnswer { .. }) {
+            if !matches!(answer, GatewaySays::Refund(_, RefundOutcome::NoAnswer { .. })) {
                 context.complete_in(conn).await?;
             }
             Ok::<_, OrderError>(())
         })
         .await
     })
-    .await?;
-    match outcome {
-        RefundOutcome::NoAnswer { why } => Err(OrderError::GatewaySilent(why)),
-        _ => Ok(()),
-    }
+    .await
 }
 
 fn gateway(orders: &Orders, name: &str) -> Result<payments::SharedGateway, OrderError> {
@@ -86,21 +112,7 @@ pub async fn send_capture(orders: &Orders, id: AttemptId, context: &JobContext) 
     if let CaptureOutcome::NoAnswer { why } = outcome {
         return Err(OrderError::GatewaySilent(why));
     }
-    retrying(|| async {
-        let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
-        let conn: &mut PgConn = &mut conn;
-        conn.transaction(async |conn| {
-            let order = store::lock(conn, attempt.order_id).await?;
-            let applied = payments::capture_answered(conn, id, outcome.clone(), now).await?;
-            if let Some(order) = order {
-                money_moved(conn, order, &applied, now).await?;
-            }
-            context.complete_in(conn).await?;
-            Ok::<_, OrderError>(())
-        })
-        .await
-    })
-    .await
+    write_down(orders, attempt.order_id, &GatewaySays::Capture(id, outcome), context).await
 }
 
 /// Asks the gateway to give up what it holds and writes down its answer. Without an answer the job tries again.
@@ -114,21 +126,7 @@ pub async fn send_void(orders: &Orders, id: AttemptId, context: &JobContext) -> 
     if let VoidOutcome::NoAnswer { why } = outcome {
         return Err(OrderError::GatewaySilent(why));
     }
-    retrying(|| async {
-        let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
-        let conn: &mut PgConn = &mut conn;
-        conn.transaction(async |conn| {
-            let order = store::lock(conn, attempt.order_id).await?;
-            let applied = payments::void_answered(conn, id, outcome.clone(), now).await?;
-            if let Some(order) = order {
-                money_moved(conn, order, &applied, now).await?;
-            }
-            context.complete_in(conn).await?;
-            Ok::<_, OrderError>(())
-        })
-        .await
-    })
-    .await
+    write_down(orders, attempt.order_id, &GatewaySays::Void(id, outcome), context).await
 }
 
 /// Brings the order in line with its money ledger. Joins the caller's transaction; the order's row is locked.

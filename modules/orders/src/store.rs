@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     address::Address,
     change::Change,
+    command::Subject,
     error::OrderError,
     event::EventKind,
     jobs::SendOrderMail,
@@ -28,7 +29,6 @@ mod money;
 mod parcels;
 
 pub use money::sums;
-pub use parcels::{order_of_return, order_of_shipment};
 
 /// The order's own row.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -179,6 +179,16 @@ impl OrderRow {
             returns,
         })
     }
+}
+
+/// The order that a command or a look is about. Joins the caller's transaction.
+pub async fn order_of(conn: &mut PgConn, subject: Subject) -> Result<OrderId, OrderError> {
+    let id = match subject {
+        Subject::Order(id) => Some(id),
+        Subject::Shipment(id) => parcels::order_of_shipment(conn, id).await?,
+        Subject::Return(id) => parcels::order_of_return(conn, id).await?,
+    };
+    id.ok_or(OrderError::NotFound)
 }
 
 /// Locks the order's row and reads it whole. Joins the caller's transaction.
