@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint bench openapi generate schema coverage
+.PHONY: help dev test fire lint bench openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -14,6 +14,9 @@ dev: ## Run everything on this machine: database, API, workers, gateway, mail ca
 
 test: ## Install what the tests need, then run all of them
 	@scripts/test.sh
+
+fire: ## The slow tests: processes killed, frozen, flooded and lied to (minutes, and the whole machine)
+	@FIRE=only scripts/test.sh
 
 lint: ## Formatting, clippy and documentation, as the CI does it
 	cargo fmt --all -- --check

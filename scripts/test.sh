@@ -7,18 +7,33 @@ cd "$(dirname "$0")/.."
 scripts/need.sh postgres redis jq curl venv
 
 cargo build --locked --bin oms
-scripts/dev-check.sh
-scripts/first-order-ci.sh
-scripts/order-life-ci.sh
-scripts/schemathesis.sh
-if cargo nextest --version >/dev/null 2>&1; then
-    exec cargo nextest run --locked --workspace --no-fail-fast
+if [[ "${FIRE:-}" != only ]]; then
+    scripts/dev-check.sh
+    scripts/first-order-ci.sh
+    scripts/order-life-ci.sh
+    scripts/schemathesis.sh
 fi
 
-# Without nextest: the same tests, and a summary of all their programs at the end.
+# FIRE: empty leaves the slow tests out, `too` runs them as well, `only` nothing else.
+if cargo nextest --version >/dev/null 2>&1; then
+    case "${FIRE:-}" in
+        only) which=(--run-ignored only) ;;
+        too) which=(--run-ignored all) ;;
+        *) which=() ;;
+    esac
+    exec cargo nextest run --locked --workspace --no-fail-fast ${which[@]+"${which[@]}"}
+fi
+
+# Without nextest: the same tests, the slow ones one by one, and a summary of all their programs at the end.
 log=target/test.log
 failed=0
-cargo test --locked --workspace --no-fail-fast 2>&1 | tee "$log" || failed=1
+: >"$log"
+if [[ "${FIRE:-}" != only ]]; then
+    cargo test --locked --workspace --no-fail-fast 2>&1 | tee -a "$log" || failed=1
+fi
+if [[ -n "${FIRE:-}" ]]; then
+    cargo test --locked --test it -- --ignored --test-threads 1 2>&1 | tee -a "$log" || failed=1
+fi
 grep -E '^test .* \.\.\. FAILED$' "$log" || true
-awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
+awk '/^test result:/ { passed += $4; failed += $6 } END { printf "%d passed, %d failed\n", passed, failed }' "$log"
 exit "$failed"

@@ -9,6 +9,7 @@
 
 mod audit;
 mod dev;
+mod fire;
 mod house;
 mod journeys;
 mod mail;
