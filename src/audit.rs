@@ -1,8 +1,8 @@
 //! `oms audit`: recomputes what must be true, on the live database, and reports every difference.
 //!
 //! Each module answers for its own tables. What must agree between modules is checked here, in `audit.sql`, the one
-//! read-only SQL file of the composition root. Everything is read in one snapshot, so that work that goes on meanwhile is
-//! no difference; the gateway's book is asked over HTTP afterwards.
+//! read-only SQL file of the composition root. Everything is read in one snapshot, by two connections at once, so that work
+//! that goes on meanwhile is no difference; the gateway's book is asked over HTTP afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,16 @@ pub struct Report {
     pub took: Duration,
 }
 
+/// Checks are aggregates over whole tables: planned for the tables as they are, with room to sort and hash.
+const READING: &str = "SET plan_cache_mode = auto; SET work_mem = '64MB'; SET idle_in_transaction_session_timeout = 0; \
+     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+#[derive(QueryableByName)]
+struct Snapshot {
+    #[diesel(sql_type = st::Text)]
+    name: String,
+}
+
 #[derive(QueryableByName)]
 struct Counts {
     #[diesel(sql_type = st::BigInt)]
@@ -66,14 +76,12 @@ pub async fn audit(database_url: &str, gateways: &[&dyn Gateway]) -> Result<Repo
         ..PoolSettings::default()
     };
     let mut conn = db::connect(database_url, &settings).await.map_err(AuditError::Connect)?;
-    // Checks are aggregates over whole tables: planned for the tables as they are, with room to sort and hash.
-    conn.batch_execute(
-        "SET plan_cache_mode = auto; SET work_mem = '64MB'; SET idle_in_transaction_session_timeout = 0; \
-         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    )
-    .await?;
-    let mut differences = modules(&mut conn).await?;
-    differences.extend(between_modules(&mut conn).await?);
+    let mut second = db::connect(database_url, &settings).await.map_err(AuditError::Connect)?;
+    conn.batch_execute(READING).await?;
+    let Snapshot { name } = diesel::sql_query("SELECT pg_export_snapshot() AS name").get_result(&mut conn).await?;
+    second.batch_execute(&format!("{READING}; SET TRANSACTION SNAPSHOT '{name}'")).await?;
+    let (differences, of_orders) = tokio::try_join!(all_but_orders(&mut conn), orders::audit(&mut second))?;
+    let mut differences: Vec<_> = differences.into_iter().chain(of_orders).collect();
     let counts: Counts = diesel::sql_query(
         "SELECT (SELECT count(*) FROM orders.orders) AS orders, (SELECT count(*) FROM catalog.stock_movements) AS movements",
     )
@@ -86,12 +94,12 @@ pub async fn audit(database_url: &str, gateways: &[&dyn Gateway]) -> Result<Repo
     Ok(Report { differences, orders: counts.orders, movements: counts.movements, took: began.elapsed() })
 }
 
-async fn modules(conn: &mut PgConn) -> QueryResult<Vec<Difference>> {
+async fn all_but_orders(conn: &mut PgConn) -> QueryResult<Vec<Difference>> {
     let mut differences = accounts::audit(conn).await?;
     differences.extend(catalog::audit(conn).await?);
     differences.extend(payments::audit(conn).await?);
-    differences.extend(orders::audit(conn).await?);
     differences.extend(jobs::audit(conn).await?);
+    differences.extend(between_modules(conn).await?);
     Ok(differences)
 }
 

@@ -127,3 +127,12 @@ FROM kernel.idempotency_keys k
 CROSS JOIN LATERAL (SELECT convert_from(k.body, 'UTF8')::jsonb AS body) a
 WHERE k.status = 201 AND a.body ? 'number' AND a.body ? 'original_total'
   AND NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = (a.body ->> 'id')::uuid AND o.customer_id = k.caller_id);
+
+-- check: audit.answers_have_their_effect
+SELECT 'idempotency key ' || k.key || ' of ' || k.caller_id, 'its answer names a parcel, a return or a payment that does not exist'
+FROM kernel.idempotency_keys k
+CROSS JOIN LATERAL (SELECT convert_from(k.body, 'UTF8')::jsonb AS body) a
+WHERE k.status IN (200, 201)
+  AND ((a.body ? 'shipment' AND NOT EXISTS (SELECT FROM orders.shipments p WHERE p.id = (a.body #>> '{shipment,id}')::uuid))
+    OR (a.body ? 'return' AND NOT EXISTS (SELECT FROM orders.returns r WHERE r.id = (a.body #>> '{return,id}')::uuid))
+    OR (a.body ? 'pay_url' AND NOT EXISTS (SELECT FROM payments.attempts p WHERE p.id = (a.body ->> 'id')::uuid)));

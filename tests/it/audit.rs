@@ -90,6 +90,13 @@ corruptions! {
         "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
          SELECT id, 'k', sha256('x'), 201, convert_to('{\"id\":\"' || gen_random_uuid() || '\",\"number\":\"1\",\"original_total\":{}}', 'UTF8'), now() FROM accounts.users LIMIT 1"
         => "audit.answers_have_their_order";
+    finds_an_answer_without_its_effect:
+        "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
+         SELECT id, 'k', sha256('x'), 200, convert_to('{\"shipment\":{\"id\":\"' || gen_random_uuid() || '\"}}', 'UTF8'), now() FROM accounts.users LIMIT 1"
+        => "audit.answers_have_their_effect";
+    finds_a_history_that_no_machine_allows:
+        "UPDATE orders.events SET kind = 'completed' WHERE seq = 2 AND order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "orders.history_is_a_legal_path";
 }
 
 #[tokio::test]
@@ -125,6 +132,10 @@ const IN_A_LIFE: &[(&str, &str)] = &[
     ("orders.lines_equal_shipments", "UPDATE orders.shipments SET state = 'lost', delivered_at = NULL"),
     ("orders.lines_equal_returns", "UPDATE orders.lines SET returning_quantity = returning_quantity - 1"),
     ("orders.lines_equal_returns", "UPDATE orders.return_lines SET damaged_quantity = damaged_quantity + 1"),
+    ("orders.parcels_are_as_told", "UPDATE orders.shipments SET state = 'shipped', delivered_at = NULL"),
+    ("orders.parcels_are_as_told", "UPDATE orders.events SET kind = 'shipment_lost' WHERE kind = 'shipment_delivered'"),
+    ("orders.returns_are_as_told", "UPDATE orders.returns SET state = 'approved'"),
+    ("orders.returns_are_as_told", "UPDATE orders.events SET kind = 'held' WHERE kind = 'return_approved'"),
     ("orders.parcels_and_returns_are_one_sellers", "UPDATE orders.shipments SET business_id = gen_random_uuid()"),
     ("orders.fulfillment_status_follows_lines", "UPDATE orders.orders SET fulfillment_status = 'delivered'"),
     ("orders.return_status_follows_lines", "UPDATE orders.orders SET return_status = 'returned'"),
@@ -153,8 +164,9 @@ async fn finds_what_does_not_fit_in_the_life_of_an_order() {
     let mut conn = app.database.connect().await;
     for (expected, sql) in IN_A_LIFE {
         // Planted, found, and taken away again: the audit reads what is committed.
-        let copies =
-            "lines shipments shipment_lines return_lines orders events".split(' ').map(|t| format!("orders.{t}"));
+        let copies = "lines shipments shipment_lines returns return_lines orders events"
+            .split(' ')
+            .map(|t| format!("orders.{t}"));
         let copies: Vec<String> = copies.chain(["catalog.stock_movements".to_owned()]).collect();
         let keep = |table: &String| format!("CREATE TEMP TABLE \"{table}\" AS TABLE {table};");
         let restore = |table: &String| {

@@ -177,6 +177,37 @@ const CHECKS: &[(&str, &str)] = &[
                            AND e.kind IN ('payment_captured', 'refunded', 'expired'))",
     ),
     (
+        "orders.history_is_a_legal_path",
+        // The table of `OrderStatus::after`, as pairs of words of the history.
+        "SELECT 'order ' || h.order_id AS subject, format('event %s says %s after %s', h.seq, h.kind, coalesce(h.before, 'nothing')) AS detail
+         FROM (SELECT order_id, seq, kind, lag(kind) OVER (PARTITION BY order_id ORDER BY seq) AS before
+               FROM orders.events WHERE kind IN ('placed', 'confirmed', 'revived', 'completed', 'cancelled', 'expired')) h
+         WHERE (coalesce(h.before, ''), h.kind) NOT IN (
+             ('', 'placed'), ('placed', 'confirmed'), ('placed', 'cancelled'), ('placed', 'expired'), ('confirmed', 'completed'),
+             ('confirmed', 'cancelled'), ('revived', 'completed'), ('revived', 'cancelled'), ('cancelled', 'revived'), ('expired', 'revived'))",
+    ),
+    (
+        "orders.parcels_are_as_told",
+        "SELECT 'parcel ' || coalesce(p.id::text, t.id) AS subject, format('it is %s, its history says %s', p.state, t.told) AS detail
+         FROM orders.shipments p
+         FULL JOIN (SELECT data ->> 'shipment_id' AS id, string_agg(substr(kind, 10), ', ' ORDER BY seq) AS told
+                    FROM orders.events WHERE kind LIKE 'shipment\\_%' GROUP BY 1) t ON t.id = p.id::text
+         WHERE (p.state, t.told) NOT IN (
+             ('packed', 'packed'), ('shipped', 'packed, shipped'), ('delivered', 'packed, shipped, delivered'),
+             ('cancelled', 'packed, cancelled'), ('lost', 'packed, shipped, lost')) OR p.id IS NULL OR t.id IS NULL",
+    ),
+    (
+        "orders.returns_are_as_told",
+        "SELECT 'return ' || coalesce(r.id::text, t.id) AS subject, format('it is %s, its history says %s', r.state, t.told) AS detail
+         FROM orders.returns r
+         FULL JOIN (SELECT data ->> 'return_id' AS id, string_agg(substr(kind, 8), ', ' ORDER BY seq) AS told
+                    FROM orders.events WHERE kind LIKE 'return\\_%' GROUP BY 1) t ON t.id = r.id::text
+         WHERE r.id IS NULL OR t.id IS NULL OR t.told !~ CASE r.state
+             WHEN 'requested' THEN '^requested$' WHEN 'approved' THEN '^requested, approved$' WHEN 'rejected' THEN '^requested, rejected$'
+             WHEN 'received' THEN '^requested, approved(, received)+$' WHEN 'closed' THEN '^requested, approved(, received)*, closed$'
+             ELSE '^requested(, approved)?, cancelled$' END",
+    ),
+    (
         "orders.confirmed_orders_are_covered",
         "SELECT 'order ' || o.number AS subject, 'it is confirmed since ' || o.confirmed_at || ' and was never paid' AS detail
          FROM orders.orders o
