@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     Gateway, auth, book,
     capture::{NewCapture, capture},
+    chaos,
     create::{NewPayment, create},
     decide,
     error::GatewayError,
@@ -29,6 +30,7 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 const BOOK_LIMIT_DEFAULT: u32 = 100;
 const BOOK_LIMIT_MAX: u32 = 1_000;
+const FOUND_MAX: i64 = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +56,12 @@ struct CaptureRequest {
 #[serde(deny_unknown_fields)]
 struct RefundRequest {
     amount: i64,
+    reference: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FindQuery {
     reference: String,
 }
 
@@ -109,8 +117,8 @@ impl From<Capture> for CaptureAnswer {
         Self {
             id: capture.id,
             payment_id: capture.payment_id,
-            amount: capture.amount_minor,
-            currency: capture.currency.code(),
+            amount: capture.charged.minor,
+            currency: capture.charged.currency.code(),
             reference: capture.reference,
         }
     }
@@ -140,11 +148,11 @@ impl From<Refund> for RefundAnswer {
     }
 }
 
-fn invalid(field: &str, what: impl ToString) -> Problem {
+pub(crate) fn invalid(field: &str, what: impl ToString) -> Problem {
     INVALID_REQUEST.problem("Correct the field and send the request again.").with_error(field, what.to_string())
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+pub(crate) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let bytes = body.into_bytes_limit(BODY_LIMIT_BYTES).await.map_err(|error| match error {
         poem::error::ReadBodyError::PayloadTooLarge => TOO_LARGE.problem("A request has at most 64 KiB."),
         other => INVALID_REQUEST.problem(format!("The body cannot be read: {other}.")),
@@ -178,11 +186,11 @@ fn web_address(field: &str, value: String) -> Result<String, Problem> {
     }
 }
 
-fn id(text: &str) -> Result<PaymentId, Problem> {
+pub(crate) fn id(text: &str) -> Result<PaymentId, Problem> {
     text.parse().map_err(|_not_an_id| NOT_FOUND.problem("There is no payment with this id."))
 }
 
-fn json(status: StatusCode, value: impl Serialize + Send) -> Response {
+pub(crate) fn json(status: StatusCode, value: impl Serialize + Send) -> Response {
     Json(value).with_status(status).into_response()
 }
 
@@ -202,13 +210,15 @@ pub(crate) async fn create_payment(gateway: Data<&Gateway>, request: &Request, b
         return_url: asked.return_url.map(|url| web_address("return_url", url)).transpose()?,
     };
     let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
-    let payment = kernel::run(move || {
-        let (pool, new) = (pool.clone(), new.clone());
-        async move { create(&mut *pool.get().await?, &new, at).await }
-    })
-    .await
-    .map_err(Problem::from)?;
-    Ok(json(StatusCode::CREATED, PaymentAnswer::new(&gateway, payment)))
+    let call = async {
+        let payment = kernel::run(move || {
+            let (pool, new) = (pool.clone(), new.clone());
+            async move { create(&mut *pool.get().await?, &new, at).await }
+        })
+        .await?;
+        Ok(json(StatusCode::CREATED, PaymentAnswer::new(&gateway, payment)))
+    };
+    Ok(chaos::carry_out(&gateway, None, call).await?)
 }
 
 /// Shows a payment.
@@ -228,6 +238,42 @@ pub(crate) async fn get_payment(
     Ok(json(StatusCode::OK, PaymentAnswer::new(&gateway, payment)))
 }
 
+#[derive(Serialize)]
+struct FoundPayment {
+    #[serde(flatten)]
+    entry: book::BookEntry,
+    pay_url: String,
+}
+
+#[derive(Serialize)]
+struct FoundPayments {
+    data: Vec<FoundPayment>,
+}
+
+/// Shows the payments that the merchant knows by a name, as they stand in the book and with their pay pages: for a merchant
+/// that got no answer.
+#[handler]
+pub(crate) async fn find_payments(gateway: Data<&Gateway>, request: &Request) -> poem::Result<Response> {
+    auth::check(request, &gateway.api_key)?;
+    let query: FindQuery = request
+        .params()
+        .map_err(|error| INVALID_REQUEST.problem(format!("The query is not what is asked for: {error}.")))?;
+    let reference = text::<128>("reference", query.reference)?;
+    let now = gateway.clock.now();
+    let read = async {
+        let mut conn = gateway.pool.get().await?;
+        let mut payments = store::payments_called(&mut conn, &reference, FOUND_MAX).await?;
+        for payment in &mut payments {
+            payment.status = payment.status_at(now);
+        }
+        let pay_urls: Vec<_> = payments.iter().map(|payment| gateway.pay_url(&payment.token)).collect();
+        let entries = book::entries(&mut conn, payments).await?;
+        let data = entries.into_iter().zip(pay_urls).map(|(entry, pay_url)| FoundPayment { entry, pay_url }).collect();
+        Ok::<_, GatewayError>(FoundPayments { data })
+    };
+    Ok(json(StatusCode::OK, read.await.map_err(Problem::from)?))
+}
+
 /// Takes a pending or an authorised payment back.
 #[handler]
 pub(crate) async fn void_payment(
@@ -238,13 +284,15 @@ pub(crate) async fn void_payment(
     auth::check(request, &gateway.api_key)?;
     let id = id(&path.0)?;
     let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
-    let payment = kernel::run(move || {
-        let pool = pool.clone();
-        async move { decide::void(&mut *pool.get().await?, id, at).await }
-    })
-    .await
-    .map_err(Problem::from)?;
-    Ok(json(StatusCode::OK, PaymentAnswer::new(&gateway, payment)))
+    let call = async {
+        let payment = kernel::run(move || {
+            let pool = pool.clone();
+            async move { decide::void(&mut *pool.get().await?, id, at).await }
+        })
+        .await?;
+        Ok(json(StatusCode::OK, PaymentAnswer::new(&gateway, payment)))
+    };
+    Ok(chaos::carry_out(&gateway, Some(id), call).await?)
 }
 
 /// Takes what an authorised payment holds, or a part of it; the rest is let go.
@@ -266,13 +314,15 @@ pub(crate) async fn create_capture(
         reference: text::<128>("reference", asked.reference)?,
     };
     let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
-    let capture = kernel::run(move || {
-        let (pool, new) = (pool.clone(), new.clone());
-        async move { capture(&mut *pool.get().await?, &new, at).await }
-    })
-    .await
-    .map_err(Problem::from)?;
-    Ok(json(StatusCode::CREATED, CaptureAnswer::from(capture)))
+    let call = async {
+        let capture = kernel::run(move || {
+            let (pool, new) = (pool.clone(), new.clone());
+            async move { capture(&mut *pool.get().await?, &new, at).await }
+        })
+        .await?;
+        Ok(json(StatusCode::CREATED, CaptureAnswer::from(capture)))
+    };
+    Ok(chaos::carry_out(&gateway, Some(payment_id), call).await?)
 }
 
 /// Gives money back.
@@ -294,13 +344,15 @@ pub(crate) async fn create_refund(
         reference: text::<128>("reference", asked.reference)?,
     };
     let (pool, at) = (gateway.pool.clone(), gateway.clock.now());
-    let refund = kernel::run(move || {
-        let (pool, new) = (pool.clone(), new.clone());
-        async move { refund(&mut *pool.get().await?, &new, at).await }
-    })
-    .await
-    .map_err(Problem::from)?;
-    Ok(json(StatusCode::CREATED, RefundAnswer::from(refund)))
+    let call = async {
+        let refund = kernel::run(move || {
+            let (pool, new) = (pool.clone(), new.clone());
+            async move { refund(&mut *pool.get().await?, &new, at).await }
+        })
+        .await?;
+        Ok(json(StatusCode::CREATED, RefundAnswer::from(refund)))
+    };
+    Ok(chaos::carry_out(&gateway, Some(payment_id), call).await?)
 }
 
 /// Shows a page of the book.

@@ -8,7 +8,7 @@ use kernel::{Cursor, PgConn};
 use serde::Serialize;
 
 use crate::{
-    payment::{PaymentId, PaymentStatus, RefundId, RefundStatus},
+    payment::{Payment, PaymentId, PaymentStatus, RefundId, RefundStatus},
     store,
 };
 
@@ -49,6 +49,12 @@ pub(crate) async fn page(conn: &mut PgConn, after: Option<PaymentId>, limit: u32
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = payments.len() > limit;
     payments.truncate(limit);
+    let next_cursor = payments.last().filter(|_| more).map(|last| Cursor::encode(&last.id));
+    Ok(BookPage { data: entries(conn, payments).await?, next_cursor })
+}
+
+/// These payments as the book shows them.
+pub(crate) async fn entries(conn: &mut PgConn, payments: Vec<Payment>) -> QueryResult<Vec<BookEntry>> {
     let refunded: Vec<PaymentId> =
         payments.iter().filter(|it| it.status == PaymentStatus::Captured).map(|it| it.id).collect();
     let mut refunds: HashMap<PaymentId, Vec<BookRefund>> = HashMap::new();
@@ -62,21 +68,19 @@ pub(crate) async fn page(conn: &mut PgConn, after: Option<PaymentId>, limit: u32
             });
         }
     }
-    let next_cursor = payments.last().filter(|_| more).map(|last| Cursor::encode(&last.id));
-    let data = payments
+    Ok(payments
         .into_iter()
         .map(|payment| BookEntry {
             refunds: refunds.remove(&payment.id).unwrap_or_default(),
+            currency: payment.charged_in().code(),
             id: payment.id,
             reference: payment.reference,
             status: payment.status,
             amount: payment.amount_minor,
-            currency: payment.currency.code(),
             captured: payment.captured_minor,
             refunded: payment.refunded_minor,
             created_at: payment.created_at,
             updated_at: payment.updated_at,
         })
-        .collect();
-    Ok(BookPage { data, next_cursor })
+        .collect())
 }

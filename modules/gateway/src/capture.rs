@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::PgConn;
+use kernel::{Money, PgConn};
 
 use crate::{
+    chaos::ChaosMode,
     error::GatewayError,
     payment::{Capture, CaptureId, PaymentId, PaymentStatus},
     report, store,
@@ -45,12 +46,18 @@ pub(crate) async fn capture(conn: &mut PgConn, new: &NewCapture, at: DateTime<Ut
             let (asked_minor, authorized_minor) = (new.amount_minor, payment.amount_minor);
             return Err(GatewayError::CaptureExceedsAuthorized { asked_minor, authorized_minor });
         }
+        let chaos = store::chaos_of(conn, Some(payment.id)).await?;
+        if chaos.hits_again(ChaosMode::Decline, &new.idempotency_key) {
+            return Err(GatewayError::Declined);
+        }
+        let (charged_minor, currency) = chaos.charged(&payment, new.amount_minor);
+        payment.charged_currency = currency;
         let capture = Capture {
             id: CaptureId::new(),
             payment_id: payment.id,
             idempotency_key: new.idempotency_key.clone(),
             amount_minor: new.amount_minor,
-            currency: payment.currency,
+            charged: Money::new(charged_minor, payment.charged_in()),
             reference: new.reference.clone(),
             created_at: at,
         };
@@ -59,10 +66,10 @@ pub(crate) async fn capture(conn: &mut PgConn, new: &NewCapture, at: DateTime<Ut
             return Err(GatewayError::KeyReused);
         }
         payment.status = PaymentStatus::Captured;
-        payment.captured_minor = capture.amount_minor;
+        payment.captured_minor = charged_minor;
         payment.updated_at = at;
         store::move_payment(conn, &payment, PaymentStatus::Authorized).await?;
-        store::record(conn, payment.id, None, "capture", capture.amount_minor, at).await?;
+        store::record(conn, payment.id, None, "capture", charged_minor, at).await?;
         report::payment_moved(conn, &payment, at).await?;
         tracing::info!(payment.id = %payment.id, capture.id = %capture.id, "authorised payment captured");
         Ok(capture)

@@ -6,7 +6,7 @@ use kernel::{Money, PgConn};
 
 use crate::{
     error::GatewayError,
-    payment::{CaptureMethod, Chaos, PAYMENT_LIFETIME, Payment, PaymentId, PaymentStatus, random_token},
+    payment::{CaptureMethod, PAYMENT_LIFETIME, Payment, PaymentId, PaymentStatus, random_token},
     store,
 };
 
@@ -51,7 +51,7 @@ pub(crate) async fn create(conn: &mut PgConn, new: &NewPayment, at: DateTime<Utc
             status: PaymentStatus::Pending,
             captured_minor: 0,
             refunded_minor: 0,
-            chaos: Chaos::None,
+            charged_currency: None,
             created_at: at,
             authorized_at: None,
             expires_at: at + PAYMENT_LIFETIME,

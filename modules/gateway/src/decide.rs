@@ -6,6 +6,7 @@ use diesel_async::AsyncConnection;
 use kernel::PgConn;
 
 use crate::{
+    chaos::ChaosMode,
     error::GatewayError,
     payment::{AUTHORIZATION_LIFETIME, Decision, Payment, PaymentId, PaymentStatus},
     report, store,
@@ -32,7 +33,12 @@ pub(crate) async fn decide(
         payment.status = status;
         payment.updated_at = at;
         match status {
-            PaymentStatus::Captured => payment.captured_minor = payment.amount_minor,
+            PaymentStatus::Captured => {
+                let chaos = store::chaos_of(conn, Some(id)).await?;
+                let (charged_minor, currency) = chaos.charged(&payment, payment.amount_minor);
+                payment.captured_minor = charged_minor;
+                payment.charged_currency = currency;
+            }
             PaymentStatus::Authorized => {
                 payment.authorized_at = Some(at);
                 payment.expires_at = at + AUTHORIZATION_LIFETIME;
@@ -40,7 +46,8 @@ pub(crate) async fn decide(
             _ => {}
         }
         store::move_payment(conn, &payment, was).await?;
-        store::record(conn, id, None, kind, payment.amount_minor, at).await?;
+        let moved_minor = if status == PaymentStatus::Captured { payment.captured_minor } else { payment.amount_minor };
+        store::record(conn, id, None, kind, moved_minor, at).await?;
         report::payment_moved(conn, &payment, at).await?;
         tracing::info!(payment.id = %id, payment.status = status.as_str(), "payment moved");
         Ok(payment)
@@ -50,6 +57,10 @@ pub(crate) async fn decide(
 
 /// Takes a pending or an authorised payment back on the merchant's behalf.
 pub(crate) async fn void(conn: &mut PgConn, id: PaymentId, at: DateTime<Utc>) -> Result<Payment, GatewayError> {
+    let chaos = store::chaos_of(conn, Some(id)).await?;
+    if chaos.hits_again(ChaosMode::Decline, &format!("void-{id}")) {
+        return Err(GatewayError::Declined);
+    }
     let payment = decide(conn, id, Decision::Void, at).await?;
     match payment.status {
         PaymentStatus::Voided => Ok(payment),

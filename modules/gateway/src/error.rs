@@ -27,6 +27,9 @@ pub(crate) enum GatewayError {
         /// What is held.
         authorized_minor: i64,
     },
+    /// The bank says no, because it is made to.
+    #[error("declined")]
+    Declined,
     /// The payment is over.
     #[error("the payment is {}", .0.as_str())]
     NotPending(PaymentStatus),

@@ -7,7 +7,8 @@ use reqwest::{Client, header::CONTENT_TYPE, redirect::Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Gateway,
+    Gateway, WebhookSecret,
+    chaos::ChaosMode,
     decide::decide,
     error::GatewayError,
     payment::{Decision, DeliveryId},
@@ -17,6 +18,10 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_BATCH: i64 = 200;
+/// How often a delayed report is put off: for some three seconds altogether.
+const DELAYED_ATTEMPTS: i16 = 2;
+/// How often a report that a later one is to overtake is put off when none comes: for some six seconds altogether.
+const OVERTAKEN_ATTEMPTS: i16 = 3;
 
 /// Sends a report to the merchant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +32,9 @@ pub struct DeliverWebhook {
 impl Job for DeliverWebhook {
     const KIND: &'static str = "gateway.deliver_webhook";
     const QUEUE: Queue = Queue::Gateway;
-    const MAX_ATTEMPTS: i16 = 100;
+    /// Four days of trying.
+    const MAX_ATTEMPTS: i16 = 11_520;
+    const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 }
 
 /// Closes payments whose time is over.
@@ -53,9 +60,9 @@ pub fn register(registry: Registry, gateway: &Gateway) -> Result<Registry, reqwe
         .build()?;
     let (sender, sweeper) = (Arc::new(gateway.clone()), Arc::new(gateway.clone()));
     Ok(registry
-        .on::<DeliverWebhook, _, _>(move |job, _context| {
+        .on::<DeliverWebhook, _, _>(move |job, context| {
             let (gateway, client) = (Arc::clone(&sender), client.clone());
-            async move { deliver(&gateway, &client, job.delivery_id).await.unwrap_or_else(retry) }
+            async move { deliver(&gateway, &client, job.delivery_id, context.attempt).await.unwrap_or_else(retry) }
         })
         .on::<ExpirePayments, _, _>(move |_job, _context| {
             let gateway = Arc::clone(&sweeper);
@@ -69,7 +76,12 @@ fn retry(error: GatewayError) -> Outcome {
 }
 
 /// Sends one report. No transaction is open while it travels.
-async fn deliver(gateway: &Gateway, client: &Client, id: DeliveryId) -> Result<Outcome, GatewayError> {
+async fn deliver(
+    gateway: &Gateway,
+    client: &Client,
+    id: DeliveryId,
+    attempt: i16,
+) -> Result<Outcome, GatewayError> {
     let delivery = {
         let mut conn = gateway.pool.get().await?;
         store::find_delivery(&mut conn, id).await?
@@ -78,7 +90,18 @@ async fn deliver(gateway: &Gateway, client: &Client, id: DeliveryId) -> Result<O
     if delivery.delivered_at.is_some() {
         return Ok(Outcome::Done);
     }
-    let sent = send(gateway, client, &delivery).await.map(|()| gateway.clock.now());
+    if is_held_back(gateway, &delivery, id, attempt).await? {
+        return Ok(Outcome::Retry("held back, on purpose".to_owned()));
+    }
+    forge(gateway, client, &delivery).await;
+    let now = gateway.clock.now().timestamp();
+    let sent = send(client, &delivery, now, &gateway.webhook_secret).await.map(|()| gateway.clock.now());
+    if sent.is_ok() && delivery.chaos.contains(&ChaosMode::Duplicate) {
+        for _ in 0..rand::random_range(1..=2) {
+            // It was taken; what becomes of a copy is nobody's concern.
+            drop(send(client, &delivery, now, &gateway.webhook_secret).await);
+        }
+    }
     let mut conn = gateway.pool.get().await?;
     store::note_sending(&mut conn, id, &sent).await?;
     match sent {
@@ -90,14 +113,47 @@ async fn deliver(gateway: &Gateway, client: &Client, id: DeliveryId) -> Result<O
     }
 }
 
-async fn send(gateway: &Gateway, client: &Client, delivery: &Delivery) -> Result<(), String> {
-    let timestamp = gateway.clock.now().timestamp();
+/// Whether the report is made to wait: for some seconds, or for a later one to go first.
+async fn is_held_back(
+    gateway: &Gateway,
+    delivery: &Delivery,
+    id: DeliveryId,
+    attempt: i16,
+) -> Result<bool, GatewayError> {
+    if delivery.chaos.contains(&ChaosMode::Delay) && attempt <= DELAYED_ATTEMPTS {
+        return Ok(true);
+    }
+    if delivery.chaos.contains(&ChaosMode::Reorder) && attempt <= OVERTAKEN_ATTEMPTS {
+        let mut conn = gateway.pool.get().await?;
+        return Ok(!store::is_overtaken(&mut conn, delivery.payment_id, id).await?);
+    }
+    Ok(false)
+}
+
+/// Sends what must have no effect: the report as a stranger would sign it, and as it was ten minutes ago.
+async fn forge(gateway: &Gateway, client: &Client, delivery: &Delivery) {
+    let now = gateway.clock.now().timestamp();
+    let mut forgeries = Vec::new();
+    if delivery.chaos.contains(&ChaosMode::BadSignature) {
+        forgeries.push(("signed by a stranger", now, WebhookSecret::random()));
+    }
+    if delivery.chaos.contains(&ChaosMode::StaleTimestamp) {
+        forgeries.push(("ten minutes old", now - 600, gateway.webhook_secret.clone()));
+    }
+    for (what, timestamp, secret) in forgeries {
+        if send(client, delivery, timestamp, &secret).await.is_ok() {
+            tracing::error!(delivery.message_id, what, "the merchant took a webhook that it must refuse");
+        }
+    }
+}
+
+async fn send(client: &Client, delivery: &Delivery, timestamp: i64, secret: &WebhookSecret) -> Result<(), String> {
     let mut request = client
         .post(&delivery.webhook_url)
         .header(CONTENT_TYPE, "application/json")
         .header("webhook-id", &delivery.message_id)
         .header("webhook-timestamp", timestamp)
-        .header("webhook-signature", gateway.webhook_secret.sign(&delivery.message_id, timestamp, &delivery.body))
+        .header("webhook-signature", secret.sign(&delivery.message_id, timestamp, &delivery.body))
         .body(delivery.body.clone());
     if let Some(id) = request::id() {
         request = request.header("x-request-id", id);

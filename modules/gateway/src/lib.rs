@@ -8,6 +8,8 @@ mod api;
 mod auth;
 mod book;
 mod capture;
+mod chaos;
+mod chaos_api;
 mod create;
 mod decide;
 mod error;
@@ -27,7 +29,8 @@ mod store;
 mod tests;
 
 pub use jobs::{DeliverWebhook, ExpirePayments, register};
-pub use payment::{AUTHORIZATION_LIFETIME, Chaos, PAYMENT_LIFETIME};
+pub use chaos::ChaosMode;
+pub use payment::{AUTHORIZATION_LIFETIME, PAYMENT_LIFETIME};
 pub use problem::problems;
 pub use routes::routes;
 pub use settings::Gateway;

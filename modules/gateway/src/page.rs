@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     Gateway,
+    chaos::{Chaos, ChaosMode},
     decide::decide,
     error::GatewayError,
     payment::{CaptureMethod, Decision, Payment, PaymentStatus, random_token},
@@ -133,6 +134,7 @@ fn pay_page(gateway: &Gateway, payment: &Payment, now: DateTime<Utc>) -> Respons
         // Relative, so that the page works behind any prefix.
         path => &payment.token,
         nonce => payment.form_nonce(),
+        modes => ChaosMode::ALL.iter().map(|mode| mode.as_str()).collect::<Vec<_>>(),
         return_url => &payment.return_url,
     };
     page(StatusCode::OK, "pay.html", values, return_origin.as_deref())
@@ -168,15 +170,16 @@ pub(crate) async fn show(gateway: Data<&Gateway>, token: Path<String>) -> Respon
 #[serde(deny_unknown_fields)]
 struct Confirmation {
     nonce: String,
+    /// What is to go wrong with the payment; nothing when it is empty.
+    chaos: Option<String>,
 }
 
-async fn confirmed(request: &Request, body: Body, payment: &Payment) -> bool {
-    let Ok(bytes) = body.into_bytes_limit(FORM_LIMIT_BYTES).await else { return false };
+/// The form, if it is ours.
+async fn confirmed(request: &Request, body: Body, payment: &Payment) -> Option<Confirmation> {
+    let bytes = body.into_bytes_limit(FORM_LIMIT_BYTES).await.ok()?;
     let mut body = RequestBody::new(Body::from(bytes));
-    match Form::<Confirmation>::from_request(request, &mut body).await {
-        Ok(Form(form)) => bool::from(form.nonce.as_bytes().ct_eq(payment.form_nonce().as_bytes())),
-        Err(_not_our_form) => false,
-    }
+    let Form(form) = Form::<Confirmation>::from_request(request, &mut body).await.ok()?;
+    bool::from(form.nonce.as_bytes().ct_eq(payment.form_nonce().as_bytes())).then_some(form)
 }
 
 async fn answer(gateway: &Gateway, request: &Request, token: &str, body: Body, decision: Decision) -> Response {
@@ -185,17 +188,24 @@ async fn answer(gateway: &Gateway, request: &Request, token: &str, body: Body, d
         Ok(None) => return unknown_page(),
         Err(error) => return failed(error),
     };
-    if !confirmed(request, body, &payment).await {
+    let Some(form) = confirmed(request, body, &payment).await else {
         return message(
             StatusCode::BAD_REQUEST,
             "The form was not complete",
             "Nothing was charged. Go back, load the page again, and press the button once more.",
         );
-    }
+    };
+    let wished = form.chaos.and_then(|name| ChaosMode::ALL.iter().copied().find(|mode| mode.as_str() == name));
     let (pool, id, at) = (gateway.pool.clone(), payment.id, gateway.clock.now());
     let decided = kernel::run(move || {
         let pool = pool.clone();
-        async move { decide(&mut *pool.get().await?, id, decision, at).await }
+        async move {
+            let mut conn = pool.get().await?;
+            if let Some(mode) = wished {
+                store::set_payment_chaos(&mut conn, id, &Chaos::always(mode)).await?;
+            }
+            decide(&mut conn, id, decision, at).await
+        }
     })
     .await;
     match decided {

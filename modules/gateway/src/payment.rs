@@ -101,14 +101,6 @@ text_enum! {
     }
 }
 
-text_enum! {
-    /// How a payment misbehaves, for tests of the merchant. Stored with every payment.
-    pub enum Chaos {
-        /// Not at all.
-        None => "none",
-    }
-}
-
 /// What becomes of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
@@ -162,7 +154,8 @@ pub(crate) struct Payment {
     pub status: PaymentStatus,
     pub captured_minor: i64,
     pub refunded_minor: i64,
-    pub chaos: Chaos,
+    /// What was really taken, when that is another currency than was asked for.
+    pub charged_currency: Option<Currency>,
     pub created_at: DateTime<Utc>,
     /// When the customer approved that the amount is held.
     pub authorized_at: Option<DateTime<Utc>>,
@@ -174,6 +167,11 @@ pub(crate) struct Payment {
 impl Payment {
     pub(crate) const fn amount(&self) -> Money {
         Money::new(self.amount_minor, self.currency)
+    }
+
+    /// The currency of what was taken and given back.
+    pub(crate) fn charged_in(&self) -> Currency {
+        self.charged_currency.unwrap_or(self.currency)
     }
 
     /// What the page's forms carry, so that only somebody who saw the page can send them.
@@ -196,8 +194,10 @@ pub(crate) struct Capture {
     pub id: CaptureId,
     pub payment_id: PaymentId,
     pub idempotency_key: String,
+    /// What was asked for.
     pub amount_minor: i64,
-    pub currency: Currency,
+    /// What was taken: that, unless something is made to go wrong.
+    pub charged: Money,
     /// The merchant's name for it.
     pub reference: String,
     pub created_at: DateTime<Utc>,

@@ -5,6 +5,7 @@ use diesel_async::AsyncConnection;
 use kernel::PgConn;
 
 use crate::{
+    chaos::ChaosMode,
     error::GatewayError,
     payment::{Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundStatus},
     report, store,
@@ -25,7 +26,10 @@ pub(crate) async fn refund(conn: &mut PgConn, new: &NewRefund, at: DateTime<Utc>
     conn.transaction(async |conn| {
         // The lock comes first, so that two requests with one key are answered one after the other.
         let payment = store::lock_payment(conn, new.payment_id).await?.ok_or(GatewayError::UnknownPayment)?;
-        let reason = reason_against(&payment, new.amount_minor);
+        let chaos = store::chaos_of(conn, Some(payment.id)).await?;
+        let declined = chaos.hits_again(ChaosMode::Decline, &new.idempotency_key);
+        let reason = reason_against(&payment, new.amount_minor)
+            .or_else(|| declined.then(|| "The bank declined, on purpose.".to_owned()));
         let refund = Refund {
             id: RefundId::new(),
             payment_id: payment.id,

@@ -7,6 +7,7 @@ use kernel::{PgConn, job};
 use serde::Serialize;
 
 use crate::{
+    chaos::ChaosMode,
     jobs::DeliverWebhook,
     payment::{DeliveryId, Payment, PaymentStatus, Refund, RefundStatus},
     store::{self, Delivery},
@@ -44,7 +45,7 @@ pub(crate) async fn payment_moved(conn: &mut PgConn, payment: &Payment, at: Date
         payment_id: payment.id.to_string(),
         reference: &payment.reference,
         amount,
-        currency: payment.currency.code(),
+        currency: payment.charged_in().code(),
         status: payment.status.as_str(),
         refund_id: None,
         refund_reference: None,
@@ -67,7 +68,7 @@ pub(crate) async fn refund_ended(
         payment_id: payment.id.to_string(),
         reference: &payment.reference,
         amount: refund.amount_minor,
-        currency: payment.currency.code(),
+        currency: payment.charged_in().code(),
         status: refund.status.as_str(),
         refund_id: Some(refund.id.to_string()),
         refund_reference: Some(&refund.reference),
@@ -86,12 +87,16 @@ async fn post(
     let body = serde_json::to_string(&Report { kind, timestamp, data })
         .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
     let id = DeliveryId::new();
+    let chaos = store::chaos_of(conn, Some(payment.id)).await?.of_webhook();
+    let is_dropped = chaos.contains(&ChaosMode::Drop);
     let delivery = Delivery {
         message_id: format!("msg_{}", id.as_uuid().simple()),
         webhook_url: payment.webhook_url.clone(),
         body,
         delivered_at: None,
+        payment_id: payment.id,
+        chaos,
     };
-    store::insert_delivery(conn, id, payment.id, kind, &delivery, at).await?;
-    job::enqueue(conn, &DeliverWebhook { delivery_id: id }).await
+    store::insert_delivery(conn, id, kind, &delivery, at).await?;
+    if is_dropped { Ok(()) } else { job::enqueue(conn, &DeliverWebhook { delivery_id: id }).await }
 }

@@ -1,17 +1,19 @@
 //! All routes of the gateway, to be served on a listener of its own.
 
 use kernel::{Problem, request};
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, http::HeaderValue, post};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, http::HeaderValue, post, put};
 
-use crate::{Gateway, api, page, payment::DeliveryId};
+use crate::{Gateway, api, chaos_api, page, payment::DeliveryId};
 
 /// The gateway's API and pay pages.
 pub fn routes(gateway: Gateway) -> impl Endpoint<Output = Response> + 'static {
     Route::new()
         .at("/", get(page::home))
         .at("/health", get(api::health))
-        .at("/api/payments", post(api::create_payment))
+        .at("/api/chaos", get(chaos_api::get_chaos).put(chaos_api::put_chaos))
+        .at("/api/payments", get(api::find_payments).post(api::create_payment))
         .at("/api/payments/:id", get(api::get_payment))
+        .at("/api/payments/:id/chaos", put(chaos_api::put_payment_chaos))
         .at("/api/payments/:id/captures", post(api::create_capture))
         .at("/api/payments/:id/refunds", post(api::create_refund))
         .at("/api/payments/:id/void", post(api::void_payment))

@@ -13,6 +13,14 @@ pub mod gateway {
     }
 
     diesel::table! {
+        gateway.chaos (id) {
+            id -> Bool,
+            modes -> Jsonb,
+            updated_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
         gateway.deliveries (id) {
             id -> Uuid,
             message_id -> Text,
@@ -24,6 +32,7 @@ pub mod gateway {
             last_error -> Nullable<Text>,
             created_at -> Timestamptz,
             delivered_at -> Nullable<Timestamptz>,
+            chaos -> Array<Nullable<Text>>,
         }
     }
 
@@ -47,6 +56,8 @@ pub mod gateway {
             updated_at -> Timestamptz,
             capture_method -> Text,
             authorized_at -> Nullable<Timestamptz>,
+            chaos_modes -> Nullable<Jsonb>,
+            charged_currency -> Nullable<Text>,
         }
     }
 
@@ -80,5 +91,5 @@ pub mod gateway {
     diesel::joinable!(transactions -> payments (payment_id));
     diesel::joinable!(transactions -> refunds (refund_id));
 
-    diesel::allow_tables_to_appear_in_same_query!(captures, deliveries, payments, refunds, transactions,);
+    diesel::allow_tables_to_appear_in_same_query!(captures, chaos, deliveries, payments, refunds, transactions,);
 }

@@ -38,6 +38,11 @@ impl WebhookSecret {
         if (24..=64).contains(&key.len()) { Ok(Self(key)) } else { Err(SecretError::Length) }
     }
 
+    /// A secret that nobody knows.
+    pub(crate) fn random() -> Self {
+        Self(rand::random::<[u8; 32]>().to_vec())
+    }
+
     /// The value of `webhook-signature` for this message.
     pub(crate) fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
         // HMAC takes keys of every length; without a signature the message is refused where it arrives.

@@ -2,18 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, Selectable, SelectableHelper,
+    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, QueryResult, Queryable, Selectable, SelectableHelper,
     result::Error as QueryError,
 };
 use diesel_async::RunQueryDsl;
-use kernel::{Currency, PgConn};
+use kernel::{Currency, Money, PgConn};
+use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as NoSuchName};
 
 use crate::{
+    chaos::{Chaos, ChaosMode},
     payment::{
-        Capture, CaptureId, CaptureMethod, Chaos, DeliveryId, Payment, PaymentId, PaymentStatus, Refund, RefundId,
+        Capture, CaptureId, CaptureMethod, DeliveryId, Payment, PaymentId, PaymentStatus, Refund, RefundId,
         RefundStatus,
     },
-    schema::gateway::{captures, deliveries, payments, refunds, transactions},
+    schema::gateway::{captures, chaos, deliveries, payments, refunds, transactions},
 };
 
 fn currency(code: &str) -> QueryResult<Currency> {
@@ -35,7 +37,7 @@ struct PaymentRow {
     status: PaymentStatus,
     captured_minor: i64,
     refunded_minor: i64,
-    chaos: Chaos,
+    charged_currency: Option<String>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -60,7 +62,7 @@ impl TryFrom<PaymentRow> for Payment {
             status: row.status,
             captured_minor: row.captured_minor,
             refunded_minor: row.refunded_minor,
-            chaos: row.chaos,
+            charged_currency: row.charged_currency.as_deref().map(currency).transpose()?,
             created_at: row.created_at,
             expires_at: row.expires_at,
             updated_at: row.updated_at,
@@ -89,7 +91,6 @@ pub(crate) async fn insert_payment(conn: &mut PgConn, new: &Payment) -> QueryRes
             payments::return_url.eq(new.return_url.as_deref()),
             payments::capture_method.eq(new.capture_method),
             payments::status.eq(new.status),
-            payments::chaos.eq(new.chaos),
             payments::created_at.eq(new.created_at),
             payments::expires_at.eq(new.expires_at),
             payments::updated_at.eq(new.updated_at),
@@ -127,6 +128,7 @@ pub(crate) async fn move_payment(conn: &mut PgConn, moved: &Payment, was: Paymen
         .set((
             payments::status.eq(moved.status),
             payments::captured_minor.eq(moved.captured_minor),
+            payments::charged_currency.eq(moved.charged_currency.map(|currency| currency.code())),
             payments::authorized_at.eq(moved.authorized_at),
             payments::expires_at.eq(moved.expires_at),
             payments::updated_at.eq(moved.updated_at),
@@ -160,6 +162,18 @@ pub(crate) async fn overdue(conn: &mut PgConn, now: DateTime<Utc>, limit: i64) -
         .select(payments::id)
         .load(conn)
         .await
+}
+
+/// The payments that the merchant knows by this name, oldest first.
+pub(crate) async fn payments_called(conn: &mut PgConn, reference: &str, limit: i64) -> QueryResult<Vec<Payment>> {
+    let rows: Vec<PaymentRow> = payments::table
+        .filter(payments::reference.eq(reference))
+        .order(payments::id)
+        .limit(limit)
+        .select(PaymentRow::as_select())
+        .load(conn)
+        .await?;
+    rows.into_iter().map(Payment::try_from).collect()
 }
 
 /// A page of the book, oldest first.
@@ -237,20 +251,20 @@ pub(crate) async fn insert_capture(conn: &mut PgConn, new: &Capture) -> QueryRes
 }
 
 pub(crate) async fn find_capture_by_key(conn: &mut PgConn, key: &str) -> QueryResult<Option<Capture>> {
-    let found: Option<(CaptureRow, String)> = captures::table
+    let found: Option<(CaptureRow, i64, String, Option<String>)> = captures::table
         .inner_join(payments::table)
         .filter(captures::idempotency_key.eq(key))
-        .select((CaptureRow::as_select(), payments::currency))
+        .select((CaptureRow::as_select(), payments::captured_minor, payments::currency, payments::charged_currency))
         .first(conn)
         .await
         .optional()?;
-    let Some((row, code)) = found else { return Ok(None) };
+    let Some((row, charged_minor, code, charged_code)) = found else { return Ok(None) };
     Ok(Some(Capture {
         id: row.id,
         payment_id: row.payment_id,
         idempotency_key: row.idempotency_key,
         amount_minor: row.amount_minor,
-        currency: currency(&code)?,
+        charged: Money::new(charged_minor, currency(charged_code.as_deref().unwrap_or(&code))?),
         reference: row.reference,
         created_at: row.created_at,
     }))
@@ -326,19 +340,20 @@ pub(crate) async fn refunds_of(conn: &mut PgConn, payments: &[PaymentId]) -> Que
 }
 
 /// A report to the merchant.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = deliveries, check_for_backend(diesel::pg::Pg))]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
+    pub payment_id: PaymentId,
     pub message_id: String,
     pub webhook_url: String,
     pub body: String,
     pub delivered_at: Option<DateTime<Utc>>,
+    /// What goes wrong with it.
+    pub chaos: Vec<ChaosMode>,
 }
 
 pub(crate) async fn insert_delivery(
     conn: &mut PgConn,
     id: DeliveryId,
-    payment_id: PaymentId,
     kind: &'static str,
     delivery: &Delivery,
     at: DateTime<Utc>,
@@ -347,10 +362,11 @@ pub(crate) async fn insert_delivery(
         .values((
             deliveries::id.eq(id),
             deliveries::message_id.eq(&delivery.message_id),
-            deliveries::payment_id.eq(payment_id),
+            deliveries::payment_id.eq(delivery.payment_id),
             deliveries::kind.eq(kind),
             deliveries::webhook_url.eq(&delivery.webhook_url),
             deliveries::body.eq(&delivery.body),
+            deliveries::chaos.eq(delivery.chaos.iter().map(|mode| mode.as_str()).collect::<Vec<_>>()),
             deliveries::created_at.eq(at),
         ))
         .execute(conn)
@@ -359,7 +375,82 @@ pub(crate) async fn insert_delivery(
 }
 
 pub(crate) async fn find_delivery(conn: &mut PgConn, id: DeliveryId) -> QueryResult<Option<Delivery>> {
-    deliveries::table.find(id).select(Delivery::as_select()).first(conn).await.optional()
+    type Row = (PaymentId, String, String, String, Option<DateTime<Utc>>, Vec<Option<String>>);
+    let columns = (
+        deliveries::payment_id,
+        deliveries::message_id,
+        deliveries::webhook_url,
+        deliveries::body,
+        deliveries::delivered_at,
+        deliveries::chaos,
+    );
+    let row: Option<Row> = deliveries::table.find(id).select(columns).first(conn).await.optional()?;
+    let Some((payment_id, message_id, webhook_url, body, delivered_at, chaos)) = row else { return Ok(None) };
+    let chaos = chaos.into_iter().flatten().map(|name| named(&name)).collect::<QueryResult<_>>()?;
+    Ok(Some(Delivery { payment_id, message_id, webhook_url, body, delivered_at, chaos }))
+}
+
+fn named(name: &str) -> QueryResult<ChaosMode> {
+    let read: Result<_, NoSuchName> = serde::Deserialize::deserialize(name.into_deserializer());
+    read.map_err(|error| QueryError::DeserializationError(Box::new(error)))
+}
+
+/// Whether a webhook about the payment is still to be sent; one that never will be does not count.
+pub(crate) async fn is_delivery_waiting(conn: &mut PgConn, payment: PaymentId) -> QueryResult<bool> {
+    let waiting = deliveries::table
+        .filter(deliveries::payment_id.eq(payment))
+        .filter(deliveries::delivered_at.is_null())
+        .filter(diesel::dsl::not(deliveries::chaos.contains(vec![Some(ChaosMode::Drop.as_str())])));
+    diesel::select(diesel::dsl::exists(waiting)).get_result(conn).await
+}
+
+/// Whether a later webhook about the payment than this one has arrived.
+pub(crate) async fn is_overtaken(conn: &mut PgConn, payment: PaymentId, id: DeliveryId) -> QueryResult<bool> {
+    let later = deliveries::table
+        .filter(deliveries::payment_id.eq(payment))
+        .filter(deliveries::id.gt(id))
+        .filter(deliveries::delivered_at.is_not_null());
+    diesel::select(diesel::dsl::exists(later)).get_result(conn).await
+}
+
+fn from_json<T: DeserializeOwned>(value: serde_json::Value) -> QueryResult<T> {
+    serde_json::from_value(value).map_err(|error| QueryError::DeserializationError(Box::new(error)))
+}
+
+fn to_json(modes: &Chaos) -> QueryResult<serde_json::Value> {
+    serde_json::to_value(modes).map_err(|error| QueryError::SerializationError(Box::new(error)))
+}
+
+/// What goes wrong with a payment: its own chaos, or else the whole gateway's.
+pub(crate) async fn chaos_of(conn: &mut PgConn, payment: Option<PaymentId>) -> QueryResult<Chaos> {
+    if let Some(id) = payment {
+        let own = payments::table.find(id).select(payments::chaos_modes);
+        let own: Option<Option<serde_json::Value>> = own.first(conn).await.optional()?;
+        if let Some(own) = own.flatten() {
+            return from_json(own);
+        }
+    }
+    let general: Option<serde_json::Value> = chaos::table.select(chaos::modes).first(conn).await.optional()?;
+    general.map_or_else(|| Ok(Chaos::default()), from_json)
+}
+
+/// From now on this goes wrong with the whole gateway.
+pub(crate) async fn set_chaos(conn: &mut PgConn, modes: &Chaos, at: DateTime<Utc>) -> QueryResult<()> {
+    let modes = to_json(modes)?;
+    diesel::insert_into(chaos::table)
+        .values((chaos::id.eq(true), chaos::modes.eq(&modes), chaos::updated_at.eq(at)))
+        .on_conflict(chaos::id)
+        .do_update()
+        .set((chaos::modes.eq(&modes), chaos::updated_at.eq(at)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// From now on this goes wrong with a payment, and nothing else; `false` when there is none.
+pub(crate) async fn set_payment_chaos(conn: &mut PgConn, id: PaymentId, modes: &Chaos) -> QueryResult<bool> {
+    let set = diesel::update(payments::table.find(id)).set(payments::chaos_modes.eq(to_json(modes)?));
+    Ok(set.execute(conn).await? == 1)
 }
 
 /// Writes down how a sending went: delivered at a time, or why not.

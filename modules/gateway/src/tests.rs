@@ -2,6 +2,7 @@
 
 mod api;
 mod authorising;
+mod chaos;
 mod deliveries;
 mod pay_page;
 mod support;

@@ -115,7 +115,8 @@ async fn attempt(shared: &Shared, job: &Claimed, args: Value) -> Verdict {
     if job.attempt >= job.max_attempts {
         return Verdict::Failed { error };
     }
-    let longest = shared.periods.get(job.kind.as_str()).map_or(LONGEST_PAUSE, |every| LONGEST_PAUSE.min(*every));
+    let longest = shared.registry.longest_pause(&job.kind).unwrap_or(LONGEST_PAUSE);
+    let longest = shared.periods.get(job.kind.as_str()).map_or(longest, |every| longest.min(*every));
     Verdict::Retry { error, pause: backoff(job.attempt, longest, rand::rng().random()) }
 }
 

@@ -46,6 +46,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const QUEUE: Queue;
     /// How often it is tried before it is dead.
     const MAX_ATTEMPTS: i16 = 20;
+    /// The longest pause between two attempts.
+    const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
     /// What it is about, for `unique_key`: while a job of this kind with this key is waiting or running, another one is not
     /// added. `None`: every one counts.
     fn unique_key(&self) -> Option<String> {
@@ -133,6 +135,7 @@ pub struct Schedule {
 #[derive(Clone, Default)]
 pub struct Registry {
     handlers: HashMap<&'static str, Handler>,
+    pauses: HashMap<&'static str, Duration>,
     schedules: Vec<Schedule>,
 }
 
@@ -158,6 +161,7 @@ impl Registry {
             )))),
         });
         self.handlers.insert(J::KIND, handler);
+        self.pauses.insert(J::KIND, J::LONGEST_PAUSE);
         self
     }
 
@@ -172,6 +176,11 @@ impl Registry {
     /// The handler of a kind.
     pub fn handler(&self, kind: &str) -> Option<Handler> {
         self.handlers.get(kind).cloned()
+    }
+
+    /// The longest pause between two attempts at a job of a kind; none is known of a kind without a handler.
+    pub fn longest_pause(&self, kind: &str) -> Option<Duration> {
+        self.pauses.get(kind).copied()
     }
 
     /// All kinds that have a handler, sorted.

@@ -42,6 +42,8 @@ async fn strangers_and_malformed_requests_get_problems_and_change_nothing() {
         for (method, path) in [
             ("POST", "/api/payments"),
             ("GET", "/api/book"),
+            ("GET", "/api/payments?reference=x"),
+            ("GET", "/api/chaos"),
             ("GET", "/api/payments/x"),
             ("POST", "/api/payments/x/void"),
             ("POST", "/api/payments/x/refunds"),
@@ -100,7 +102,8 @@ async fn strangers_and_malformed_requests_get_problems_and_change_nothing() {
         ("/api/book?cursor=%00", 400),
         ("/api/book?cursor=abc", 400),
         ("/api/book?offset=3", 400),
-        ("/api/payments", 405),
+        ("/api/payments", 400),
+        ("/api/payments/0199d6a0-4c1e-7b3a-9c0e-3f1d2a6b8c4d/refunds", 405),
     ] {
         let (status, problem) = house.get(path).await;
         assert_eq!(status.as_u16(), expected, "{path}");

@@ -197,7 +197,7 @@ async fn the_book_cannot_be_made_to_hold_two_ends() {
         "UPDATE gateway.captures SET amount_minor = 1".to_owned(),
         "DELETE FROM gateway.captures".to_owned(),
         "TRUNCATE gateway.captures".to_owned(),
-        "UPDATE gateway.payments SET captured_minor = 1300 WHERE status = 'captured'".to_owned(),
+        "UPDATE gateway.payments SET captured_minor = 2599 WHERE status = 'captured'".to_owned(),
         "UPDATE gateway.payments SET capture_method = 'automatic' WHERE status = 'authorized'".to_owned(),
     ] {
         let tried = diesel_async::RunQueryDsl::execute(diesel::sql_query(&bad), &mut *conn).await;
