@@ -1,9 +1,9 @@
 //! What only several processes can show: races for the last unit, repeated requests, and processes that die.
 
-mod arrange;
+pub mod arrange;
 mod commands;
 mod hanging_up;
 mod keys;
 mod mail;
-mod power_cuts;
+pub mod power_cuts;
 mod stock;

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Sends a request with its key until there is a definite answer: refused connections, broken ones, 503 and "still being
 /// worked on" are none.
-async fn until_answered(buyer: &Buyer, client: &mut Client, path: &str, key: &str, body: &str) -> Answer {
+pub async fn until_answered(buyer: &Buyer, client: &mut Client, path: &str, key: &str, body: &str) -> Answer {
     let began = Instant::now();
     loop {
         match buyer.post(client, path, key, body).await {
@@ -46,7 +46,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 /// Approves a payment on its page, as a person does: looks at the page, presses the button, and looks again if nothing
 /// happens.
-pub(super) async fn approve(client: &mut Client, page: &str) {
+pub async fn approve(client: &mut Client, page: &str) {
     let began = Instant::now();
     loop {
         assert!(began.elapsed() < PATIENCE, "{page} cannot be approved");

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, Command},
+    process::{Child, Command, ExitStatus},
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -15,12 +15,13 @@ use std::{
 use accounts::TokenKeys;
 use kernel::SystemClock;
 use payments::{HttpGateway, HttpGatewaySettings};
+use rustix::process::Signal;
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::sleep,
 };
 
-use super::client::Client;
+use super::{client::Client, signals};
 
 const SECRET_KEY: &str = "a-key-for-the-tests-0123456789-abcdefghijklmnop";
 const GATEWAY_KEY: &str = "a-gateway-key-for-tests";
@@ -227,6 +228,39 @@ impl Process {
         }
     }
 
+    /// Stops it where it stands: its port stays open and nothing answers.
+    pub fn freeze(&self) {
+        signals::send(self.id(), Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        signals::send(self.id(), Signal::CONT);
+    }
+
+    /// SIGTERM: asks it to come to an end by itself.
+    pub fn ask_to_stop(&self) {
+        signals::send(self.id(), Signal::TERM);
+    }
+
+    /// Waits for its end, which somebody has asked for; answers how it ended.
+    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.as_mut().expect("it runs").try_wait().unwrap() {
+                self.child = None;
+                return status;
+            }
+            assert!(began.elapsed() < patience, "{} is still there after {patience:?}:\n{}", self.name, self.said());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether it runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -241,6 +275,11 @@ impl Drop for Process {
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- {} said last:\n{}", self.name, self.said());
+            return;
         }
+        // R-11: whatever happened to it, it never panicked.
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let panics: Vec<_> = log.lines().filter(|line| line.contains(r#""message":"panicked""#) || line.contains("panicked at")).collect();
+        assert!(panics.is_empty(), "R-11: {} has panicked: {panics:#?}", self.name);
     }
 }
