@@ -9,6 +9,7 @@ mod jobs;
 mod mailcatcher;
 mod migrate;
 mod openapi;
+mod reconcile;
 mod seed;
 mod serve;
 mod user;
@@ -43,6 +44,7 @@ enum Command {
     Mailcatcher(mailcatcher::Args),
     Migrate(migrate::Args),
     Audit(audit::Args),
+    Reconcile(reconcile::Args),
     Openapi(openapi::Args),
     Config(config::Args),
 }
@@ -61,6 +63,7 @@ impl Command {
             Self::Worker(args) => worker::run(args).await,
             Self::Migrate(args) => migrate::run(args).await,
             Self::Audit(args) => audit::run(args).await,
+            Self::Reconcile(args) => reconcile::run(args).await,
             Self::Openapi(args) => openapi::run(&args),
             Self::Config(args) => Ok(config::run(&args)),
         }

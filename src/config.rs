@@ -85,6 +85,8 @@ pub struct Config {
     pub order_expiry: Duration,
     /// How often unpaid orders are looked for.
     pub expiry_sweep: Duration,
+    /// How often gateways are asked about payments that are not settled.
+    pub reconcile: Duration,
     /// Connections of the API pool.
     pub db_pool: u32,
     /// Workers for money and stock.

@@ -170,6 +170,7 @@ impl Wiring {
             mailer: self.mailer.clone(),
             public_url: self.config.public_url.clone(),
             expiry: Expiry { after: self.config.order_expiry, sweep: self.config.expiry_sweep },
+            reconcile: self.config.reconcile,
             files: Files::new(self.media.clone(), self.config.secret_key.expose().as_bytes()),
         }
     }

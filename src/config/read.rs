@@ -257,6 +257,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         webhook_secrets: list(webhook_secrets.expose()).into_iter().map(Secret::new).collect(),
         order_expiry: reader.seconds("OMS_ORDER_EXPIRY_SECONDS", 1, 31_536_000),
         expiry_sweep: reader.seconds("OMS_EXPIRY_SWEEP_SECONDS", 1, 3_600),
+        reconcile: reader.seconds("OMS_RECONCILE_SECONDS", 1, 3_600),
         db_pool: reader.number("OMS_DB_POOL", 1, 1_000),
         workers_urgent: reader.number("OMS_WORKERS_URGENT", 1, 256),
         workers_bulk: reader.number("OMS_WORKERS_BULK", 1, 256),

@@ -137,6 +137,11 @@ pub const GROUPS: &[Group] = &[
                 "http://127.0.0.1:8100",
                 "Where buyers reach the mock gateway's pay page.",
             ),
+            with_default(
+                "OMS_RECONCILE_SECONDS",
+                "30",
+                "How often the gateway is asked about payments, captures and refunds that are not settled and of which nobody heard anything for this long.",
+            ),
         ],
     },
     Group {

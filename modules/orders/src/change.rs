@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use catalog::stock::MovementKind;
 use chrono::{DateTime, Utc};
 use kernel::VariantId;
-use payments::AttemptId;
+use payments::{AttemptId, RefundId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -199,6 +199,27 @@ impl Change {
     pub fn ask_refund(&mut self, amount_minor: i64, payment: Option<AttemptId>, reason: &str) {
         self.order.sums.refunding += amount_minor;
         self.money.push(MoneyMove::Refund { amount_minor, payment, reason: reason.to_owned() });
+    }
+
+    /// Notes which refunds came of a request for the price of units, so that those of a declined one are found again.
+    pub fn name_refunds(&mut self, refunds: &[RefundId]) {
+        let asked = self.events.iter_mut().filter(|event| event.kind == EventKind::RefundRequested);
+        if let Some(Value::Object(told)) = asked.map(|event| &mut event.data).find(|told| told.get("lines").is_some()) {
+            told.insert("refund_ids".to_owned(), json!(refunds));
+        }
+    }
+
+    /// The price of these units was to go back, and the gateway declined: as if nobody had asked. Units that were called off
+    /// or came back since then are paid for in another way.
+    pub fn refund_declined(&mut self, units: &[Units]) {
+        for one in units {
+            let Ok(line) = self.order.line_mut(one.position) else { continue };
+            let before = line.refunded_active_quantity();
+            line.refunded_quantity -= one.quantity.min(line.refunded_quantity);
+            let undone = before - line.refunded_active_quantity();
+            let (label, amount) = (format!("Refund declined: {undone} × {}", line.name), line.value_minor(undone));
+            self.adjust(true, "refund_declined", &label, amount);
+        }
     }
 
     /// Takes what is held, as far as the order owes it; what is held beyond that is given up.

@@ -1,11 +1,16 @@
 //! What orders do later: settle payments, send refunds, expire what is not paid, write to the buyer.
 
+use std::time::Duration;
+
 use kernel::{Job, OrderId, Outcome, Queue, job::Registry, mail::Mail, mail::MailError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Orders, error::OrderError, expire, query, settle, status::words};
+use crate::{Orders, error::OrderError, expire, query, reconcile, settle, status::words};
+
+/// How long the periodic reconciliation goes on; what is left waits for the next one.
+const RECONCILING: Duration = Duration::from_secs(60);
 
 words! {
     /// What the buyer is told
@@ -100,7 +105,7 @@ impl Job for PruneKeys {
 pub fn register(registry: Registry, orders: &Orders) -> Registry {
     let (mailer, settler, refunder, expirer, pruner) =
         (orders.clone(), orders.clone(), orders.clone(), orders.clone(), orders.clone());
-    let (capturer, voider) = (orders.clone(), orders.clone());
+    let (capturer, voider, reconciler) = (orders.clone(), orders.clone(), orders.clone());
     let registry = crate::notes::register(crate::export::register(registry, orders), orders);
     registry
         .on(move |job: SendOrderMail, _context| {
@@ -123,6 +128,10 @@ pub fn register(registry: Registry, orders: &Orders) -> Registry {
             let orders = voider.clone();
             async move { outcome(settle::send_void(&orders, job.attempt_id, &context).await) }
         })
+        .on(move |_job: payments::jobs::Reconcile, _context| {
+            let orders = reconciler.clone();
+            async move { outcome(reconcile_quiet(&orders).await) }
+        })
         .on(move |_job: ExpireDue, _context| {
             let orders = expirer.clone();
             async move { outcome(expire::expire_due(&orders).await.map(drop)) }
@@ -132,7 +141,14 @@ pub fn register(registry: Registry, orders: &Orders) -> Registry {
             async move { outcome(prune(&orders).await) }
         })
         .every(orders.expiry.sweep, &ExpireDue {})
-        .every(std::time::Duration::from_secs(3_600), &PruneKeys {})
+        .every(orders.reconcile, &payments::jobs::Reconcile {})
+        .every(Duration::from_secs(3_600), &PruneKeys {})
+}
+
+/// What it could not settle it has told, and asks about again next time.
+async fn reconcile_quiet(orders: &Orders) -> Result<(), OrderError> {
+    let grace = chrono::TimeDelta::from_std(orders.reconcile).unwrap_or(chrono::TimeDelta::MAX);
+    reconcile::reconcile(orders, reconcile::Scope::Quiet(grace, RECONCILING)).await.map(drop)
 }
 
 /// Everything here may work later: the database, the gateway and lost races come back.

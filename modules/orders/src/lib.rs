@@ -34,6 +34,7 @@ pub mod place;
 #[doc(hidden)]
 pub mod query;
 pub mod returning;
+mod reconcile;
 mod returns;
 #[rustfmt::skip]
 mod schema;
@@ -63,6 +64,7 @@ pub use machines::{Machine, machines};
 pub use once::Answer;
 pub use order::{Adjustment, Line, Order};
 pub use pay::{Terms, start_payment};
+pub use reconcile::{Reconciled, Scope, reconcile};
 pub use returns::{ReturnId, ReturnState};
 pub use shipment::{ShipmentId, ShipmentState, Units};
 pub use status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus};
@@ -93,6 +95,8 @@ pub struct Orders {
     pub public_url: String,
     /// When unpaid orders expire.
     pub expiry: Expiry,
+    /// How often gateways are asked about what is not settled, and how long it must have been quiet.
+    pub reconcile: Duration,
     /// Where files that were asked for lie.
     pub files: Files,
 }

@@ -28,7 +28,7 @@ pub async fn settle_payment(orders: &Orders, event_id: EventId, context: &JobCon
             };
             let applied = payments::apply(conn, event_id, now).await?;
             if let Some(order) = order {
-                money_moved(conn, order, &applied, now).await?;
+                money_moved(conn, order, &applied, Heard::AsItHappened, now).await?;
             }
             context.complete_in(conn).await?;
             Ok(())
@@ -52,25 +52,25 @@ pub async fn send_refund(orders: &Orders, refund_id: RefundId, context: &JobCont
         _ => None,
     };
     // That there was no answer is written down too: the refund may have been made.
-    write_down(orders, refund.order_id, &GatewaySays::Refund(refund_id, outcome), context).await?;
+    write_down(orders, refund.order_id, &GatewaySays::Refund(refund_id, outcome), Some(context)).await?;
     silence.map_or(Ok(()), |why| Err(OrderError::GatewaySilent(why)))
 }
 
 /// What a gateway answered to a request of ours.
-enum GatewaySays {
+pub enum GatewaySays {
     Refund(RefundId, RefundOutcome),
     Capture(AttemptId, CaptureOutcome),
     Void(AttemptId, VoidOutcome),
 }
 
-/// Writes a gateway's answer down. The answer, the order and the job's own end commit together; without an answer the job
-/// goes on.
-async fn write_down(
+/// Writes a gateway's answer down and tells what that changed. The answer, the order and the end of the job that asked, if
+/// one did, commit together; without an answer the job goes on.
+pub async fn write_down(
     orders: &Orders,
     order_id: OrderId,
     answer: &GatewaySays,
-    context: &JobContext,
-) -> Result<(), OrderError> {
+    context: Option<&JobContext>,
+) -> Result<Applied, OrderError> {
     retrying(|| async {
         let (mut conn, now) = (orders.pool.get().await?, orders.clock.now());
         let conn: &mut PgConn = &mut conn;
@@ -84,19 +84,22 @@ async fn write_down(
                 GatewaySays::Void(id, outcome) => payments::void_answered(conn, *id, outcome.clone(), now).await?,
             };
             if let Some(order) = order {
-                money_moved(conn, order, &applied, now).await?;
+                let heard = if context.is_some() { Heard::AsItHappened } else { Heard::ByAsking };
+                money_moved(conn, order, &applied, heard, now).await?;
             }
-            if !matches!(answer, GatewaySays::Refund(_, RefundOutcome::NoAnswer { .. })) {
+            if let Some(context) = context
+                && !matches!(answer, GatewaySays::Refund(_, RefundOutcome::NoAnswer { .. }))
+            {
                 context.complete_in(conn).await?;
             }
-            Ok::<_, OrderError>(())
+            Ok::<_, OrderError>(applied)
         })
         .await
     })
     .await
 }
 
-fn gateway(orders: &Orders, name: &str) -> Result<payments::SharedGateway, OrderError> {
+pub fn gateway(orders: &Orders, name: &str) -> Result<payments::SharedGateway, OrderError> {
     orders.gateways.get(name).cloned().ok_or_else(|| OrderError::UnknownGateway(name.to_owned()))
 }
 
@@ -112,7 +115,7 @@ pub async fn send_capture(orders: &Orders, id: AttemptId, context: &JobContext) 
     if let CaptureOutcome::NoAnswer { why } = outcome {
         return Err(OrderError::GatewaySilent(why));
     }
-    write_down(orders, attempt.order_id, &GatewaySays::Capture(id, outcome), context).await
+    write_down(orders, attempt.order_id, &GatewaySays::Capture(id, outcome), Some(context)).await.map(drop)
 }
 
 /// Asks the gateway to give up what it holds and writes down its answer. Without an answer the job tries again.
@@ -126,18 +129,46 @@ pub async fn send_void(orders: &Orders, id: AttemptId, context: &JobContext) -> 
     if let VoidOutcome::NoAnswer { why } = outcome {
         return Err(OrderError::GatewaySilent(why));
     }
-    write_down(orders, attempt.order_id, &GatewaySays::Void(id, outcome), context).await
+    write_down(orders, attempt.order_id, &GatewaySays::Void(id, outcome), Some(context)).await.map(drop)
+}
+
+/// How we heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// A webhook, or the answer to a call.
+    AsItHappened,
+    /// The gateway was asked later on, because neither came.
+    ByAsking,
+}
+
+/// Whether anything changed.
+pub const fn is_change(applied: &Applied) -> bool {
+    !matches!(applied, Applied::AlreadyApplied | Applied::Ignored { .. })
 }
 
 /// Brings the order in line with its money ledger. Joins the caller's transaction; the order's row is locked.
-async fn money_moved(conn: &mut PgConn, order: Order, applied: &Applied, now: DateTime<Utc>) -> Result<(), OrderError> {
+pub async fn money_moved(
+    conn: &mut PgConn,
+    order: Order,
+    applied: &Applied,
+    heard: Heard,
+    now: DateTime<Utc>,
+) -> Result<(), OrderError> {
     let mut change = Change::of(order, Actor::SYSTEM, now);
     change.order.sums = store::sums(conn, change.order.id).await?;
     if !news::tell(&mut change, applied) {
         return Ok(());
     }
+    if heard == Heard::ByAsking {
+        news::was_reconciled(&mut change);
+    }
     if news::brings_money(applied) {
         revive(conn, &mut change).await?;
+    }
+    if let Applied::RefundFailed { refund } = applied
+        && !news::is_over(change.order.status)
+    {
+        change.refund_declined(&store::declined_units(conn, change.order.id, *refund).await?);
     }
     news::follow(&mut change, applied);
     store::carry_out(conn, &mut change).await

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, QueryResult, prelude::*, sql_types as st};
 use diesel_async::RunQueryDsl;
 use kernel::{BusinessId, OrderId, PgConn, ProductId, UserId, VariantId, cached_sql};
+use payments::RefundId;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ use crate::{
     place,
     returns::Return,
     schema::orders::{adjustments, events, lines, orders},
-    shipment::Shipment,
+    shipment::{Shipment, Units},
     status::{FulfillmentStatus, OfflineMethod, OrderStatus, PaymentStatus, ReturnStatus, Sums},
 };
 
@@ -254,6 +255,40 @@ pub fn closed_by(told: &Value) -> Option<BTreeMap<i16, Closed>> {
     Some(lines.into_iter().map(closed).collect())
 }
 
+/// The units whose price was to go back by this refund, once all refunds of the same request were declined: the history
+/// tells. Joins the caller's transaction.
+pub async fn declined_units(conn: &mut PgConn, order: OrderId, refund: RefundId) -> QueryResult<Vec<Units>> {
+    let told: Vec<Value> = events::table
+        .filter(events::order_id.eq(order))
+        .filter(events::kind.eq(EventKind::RefundRequested))
+        .select(events::data)
+        .load(conn)
+        .await?;
+    let requests = told.into_iter().filter_map(|told| serde_json::from_value::<RefundOfUnits>(told).ok());
+    let Some(request) = requests.into_iter().find(|request| request.refund_ids.contains(&refund)) else {
+        return Ok(vec![]);
+    };
+    let refunds = payments::list_refunds(conn, order).await?;
+    let is_declined = refunds
+        .iter()
+        .filter(|one| request.refund_ids.contains(&one.id))
+        .all(|one| one.state == payments::RefundState::Failed);
+    let units = |line: RefundedLine| Units { position: line.position, quantity: line.quantity };
+    Ok(if is_declined { request.lines.into_iter().map(units).collect() } else { vec![] })
+}
+
+#[derive(serde::Deserialize)]
+struct RefundOfUnits {
+    refund_ids: Vec<RefundId>,
+    lines: Vec<RefundedLine>,
+}
+
+#[derive(serde::Deserialize)]
+struct RefundedLine {
+    position: i16,
+    quantity: i32,
+}
+
 #[derive(serde::Deserialize)]
 struct ClosedLine {
     position: i16,
@@ -292,8 +327,11 @@ cached_sql! {
 pub async fn carry_out(conn: &mut PgConn, change: &mut Change) -> Result<(), OrderError> {
     let (id, at) = (change.order.id, change.at);
     // Payments before stock: the order in which everybody locks.
-    for wish in &change.money {
-        money::carry_out(conn, &change.order, wish, at).await?;
+    for wish in change.money.clone() {
+        let refunds = money::carry_out(conn, &change.order, &wish, at).await?;
+        if !refunds.is_empty() {
+            change.name_refunds(&refunds);
+        }
     }
     if !change.money.is_empty() {
         change.order.sums = money::sums(conn, id).await?;

@@ -18,6 +18,11 @@ use crate::{
 /// What a piece of news changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
+    /// The customer can pay: an answer that was lost is found.
+    Opened {
+        /// The attempt.
+        attempt: AttemptId,
+    },
     /// The money is held, until it is captured.
     Authorized {
         /// The attempt.
@@ -89,6 +94,7 @@ pub enum Applied {
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Opened { attempt } => write!(f, "attempt {attempt} can be paid"),
             Self::Authorized { attempt, amount } => write!(f, "holding {amount} for attempt {attempt}"),
             Self::Captured { attempt, amount } => write!(f, "captured {amount} for attempt {attempt}"),
             Self::CaptureFailed { attempt, reason } => write!(f, "capture of attempt {attempt} was declined: {reason}"),
@@ -141,7 +147,7 @@ pub async fn apply(conn: &mut PgConn, id: EventId, at: DateTime<Utc>) -> Result<
             Some(attempt) if store::is_taken(conn, &attempt, &notice.payment_id).await? => {
                 ignored(format!("the gateway's payment {} belongs to another attempt", notice.payment_id))
             }
-            Some(attempt) => settle(conn, attempt, notice, id, at).await?,
+            Some(attempt) => settle(conn, attempt, notice, Some(id), at).await?,
         },
     };
     store::finish_event(conn, id, &applied.to_string(), at).await?;
@@ -154,11 +160,12 @@ pub async fn apply(conn: &mut PgConn, id: EventId, at: DateTime<Utc>) -> Result<
     Ok(applied)
 }
 
-async fn settle(
+/// Applies what a gateway told, by the webhook `event` or when it was asked.
+pub(crate) async fn settle(
     conn: &mut PgConn,
     attempt: Attempt,
     notice: Notice,
-    event: EventId,
+    event: Option<EventId>,
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
     match notice.news.clone() {
@@ -169,7 +176,7 @@ async fn settle(
                 currency: &notice.currency,
                 payment: &notice.payment_id,
                 reference: &notice.payment_id,
-                event_id: Some(event),
+                event_id: event,
             };
             capturing::settle(conn, attempt, &taken, at).await
         }
@@ -179,14 +186,14 @@ async fn settle(
                 return Ok(doubt);
             }
             let outcome = RefundOutcome::Succeeded { reference };
-            refunding::settle(conn, attempt, refund_id, outcome, Some(event), at).await
+            refunding::settle(conn, attempt, refund_id, outcome, event, at).await
         }
         News::RefundFailed { refund_id, reference } => {
             if let Some(doubt) = refund_doubt(conn, &attempt, refund_id, &notice).await? {
                 return Ok(doubt);
             }
             let outcome = RefundOutcome::Failed { reference, reason: "declined by the gateway".to_owned() };
-            refunding::settle(conn, attempt, refund_id, outcome, Some(event), at).await
+            refunding::settle(conn, attempt, refund_id, outcome, event, at).await
         }
     }
 }
@@ -218,7 +225,7 @@ async fn authorize(
     conn: &mut PgConn,
     mut attempt: Attempt,
     notice: &Notice,
-    event: EventId,
+    event: Option<EventId>,
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
     let Some(next) = attempt.state.after(AttemptEvent::Authorize) else { return Ok(Applied::AlreadyApplied) };
@@ -243,7 +250,7 @@ async fn fail(
     mut attempt: Attempt,
     notice: &Notice,
     status: &str,
-    event: EventId,
+    event: Option<EventId>,
     at: DateTime<Utc>,
 ) -> Result<Applied, PaymentError> {
     let (what, kind) = match status {
@@ -272,7 +279,7 @@ async fn record(
     attempt: &Attempt,
     kind: &'static str,
     notice: &Notice,
-    event: EventId,
+    event: Option<EventId>,
     detail: Option<&str>,
     at: DateTime<Utc>,
 ) -> QueryResult<()> {
@@ -285,7 +292,7 @@ async fn record(
             amount_minor: notice.amount_minor,
             currency: &notice.currency,
             reference: Some(&notice.payment_id),
-            event_id: Some(event),
+            event_id: event,
             detail,
             recorded_at: at,
         },

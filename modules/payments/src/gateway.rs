@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::Money;
 
-use crate::{AttemptId, CaptureId, CaptureMethod, RefundId, book::BookPage};
+use crate::{AttemptId, CaptureId, CaptureMethod, RefundId, book::BookPage, reconcile::Standing};
 
 /// A payment to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,9 @@ pub trait Gateway: Send + Sync + 'static {
     async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError>;
     /// Gives money back. Asking twice for the same refund gives it back once.
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError>;
-    /// Whether it has a book of its own to compare ours with. One that has none is not audited against it.
+    /// How the payment of an attempt stands in its book; `None` when it knows nothing of it. For answers that were lost.
+    async fn find_payment(&self, attempt: AttemptId) -> Result<Option<Standing>, GatewayError>;
+    /// Whether it has a book of its own to compare ours with. One that has none is not audited against it, and not asked.
     fn keeps_book(&self) -> bool {
         true
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened,
-    Refunded, Voided,
+    AttemptId, BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened,
+    Refunded, Standing, Voided,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -74,6 +74,11 @@ impl From<CallError> for GatewayError {
 struct Payment {
     id: String,
     pay_url: String,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    data: Vec<Standing>,
 }
 
 #[derive(Deserialize)]
@@ -192,6 +197,12 @@ fn name(text: String, what: &'static str) -> Result<String, CallError> {
     }
 }
 
+/// A customer is sent there: nothing but a web address will do.
+fn page_address(text: String) -> Result<String, CallError> {
+    let is_web = text.len() <= 2048 && Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_web { Ok(text) } else { Err(CallError::Unusable("pay_url")) }
+}
+
 #[async_trait::async_trait]
 impl Gateway for HttpGateway {
     fn name(&self) -> &str {
@@ -216,13 +227,7 @@ impl Gateway for HttpGateway {
             }
         }
         let answer: Payment = self.post(&["api", "payments"], payment.attempt_id.to_string(), &body).await?;
-        // A customer is sent there: nothing but a web address will do.
-        let usable = answer.pay_url.len() <= 2048
-            && Url::parse(&answer.pay_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !usable {
-            return Err(CallError::Unusable("pay_url").into());
-        }
-        Ok(Opened { reference: name(answer.id, "id")?, pay_url: answer.pay_url })
+        Ok(Opened { reference: name(answer.id, "id")?, pay_url: page_address(answer.pay_url)? })
     }
 
     async fn capture(&self, capture: &CreateCapture) -> Result<Captured, GatewayError> {
@@ -257,6 +262,16 @@ impl Gateway for HttpGateway {
             }
             _ => Err(CallError::Unusable("status").into()),
         }
+    }
+
+    async fn find_payment(&self, attempt: AttemptId) -> Result<Option<Standing>, GatewayError> {
+        let mut url = self.address(&["api", "payments"])?;
+        url.query_pairs_mut().append_pair("reference", &attempt.to_string());
+        let Found { data } = self.call(self.request(Method::GET, url)).await?;
+        // There is one, because the attempt's id is the key it was opened with. Of several, the one with money counts.
+        let Some(found) = data.into_iter().max_by_key(|payment| payment.captured) else { return Ok(None) };
+        let pay_url = page_address(found.pay_url)?;
+        Ok(Some(Standing { id: name(found.id, "id")?, pay_url, ..found }))
     }
 
     async fn book_page(&self, cursor: Option<&str>) -> Result<BookPage, GatewayError> {

@@ -22,6 +22,15 @@ impl Job for SettlePayment {
     }
 }
 
+/// Asks the gateways about what is not settled; runs periodically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {}
+
+impl Job for Reconcile {
+    const KIND: &'static str = "payments.reconcile";
+    const QUEUE: Queue = Queue::Urgent;
+}
+
 /// Asks the gateway to give money back, again and again until it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendRefund {

@@ -6,7 +6,7 @@ use kernel::{Money, OrderId, PgConn};
 
 use crate::{
     Attempt, AttemptId, AttemptState, BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund,
-    Gateway, GatewayError, Opened, PaymentError, Refunded, Voided, store,
+    Gateway, GatewayError, Opened, PaymentError, Refunded, Standing, Voided, store,
 };
 
 /// The name that attempts of money taken by hand carry.
@@ -104,6 +104,10 @@ impl Gateway for OfflineGateway {
 
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {
         Ok(Refunded { reference: format!("offline-{}", refund.refund_id), failure: None })
+    }
+
+    async fn find_payment(&self, _attempt: AttemptId) -> Result<Option<Standing>, GatewayError> {
+        Ok(None)
     }
 
     fn keeps_book(&self) -> bool {

@@ -25,13 +25,18 @@ pub async fn start(
     if amount.minor <= 0 {
         return Err(PaymentError::AmountNotPositive);
     }
-    let open = store::attempts_of(conn, order_id).await?.into_iter().rev().find(|attempt| {
+    let known = store::attempts_of(conn, order_id).await?.into_iter().rev().find(|attempt| {
         attempt.gateway == gateway
             && attempt.amount == amount
             && attempt.capture_method == capture_method
             && matches!(attempt.state, AttemptState::Created | AttemptState::Pending | AttemptState::Unknown)
     });
-    if let Some(attempt) = open {
+    if let Some(mut attempt) = known {
+        if attempt.state != AttemptState::Pending {
+            // It is asked for again, now: nobody may conclude from an old call that it never arrived.
+            attempt.updated_at = at;
+            store::save_attempt(conn, &attempt).await?;
+        }
         return Ok(attempt);
     }
     let attempt = Attempt {

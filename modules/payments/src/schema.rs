@@ -21,6 +21,7 @@ pub mod payments {
             capturing_minor -> Int8,
             capture_id -> Nullable<Uuid>,
             voiding -> Bool,
+            checked_at -> Nullable<Timestamptz>,
         }
     }
 

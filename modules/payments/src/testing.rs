@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    BookEntry, BookPage, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded,
-    Voided,
+    AttemptId, BookEntry, BookPage, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded,
+    Standing, Voided,
 };
 
 /// What was asked of the gateway.
@@ -115,6 +115,20 @@ impl Gateway for ScriptedGateway {
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {
         self.react(Asked::Refund(refund.clone()))?;
         Ok(Refunded { reference: format!("scripted-{}", refund.refund_id), failure: None })
+    }
+
+    /// As the book says, of which the script says nothing; nobody has a page to pay on any more.
+    async fn find_payment(&self, attempt: AttemptId) -> Result<Option<Standing>, GatewayError> {
+        let found = self.inside().book.iter().find(|entry| entry.reference == attempt.to_string()).cloned();
+        Ok(found.map(|entry| Standing {
+            pay_url: format!("http://127.0.0.1/pay/{}", entry.id),
+            amount: entry.captured,
+            id: entry.id,
+            status: entry.status,
+            currency: entry.currency,
+            captured: entry.captured,
+            refunds: entry.refunds,
+        }))
     }
 
     /// Pages of three, so that tests turn them.

@@ -3,6 +3,7 @@
 mod cancelling;
 mod capturing;
 mod changing_minds;
+mod chaos;
 mod crowd;
 mod desk;
 mod dry_runs;
@@ -18,3 +19,4 @@ mod refunds;
 mod returns;
 mod sharing;
 mod webhooks;
+mod webhooks_permuted;

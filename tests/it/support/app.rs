@@ -31,12 +31,13 @@ use super::{answer::Answer, outbox::Outbox, shop::Shop};
 /// What the gateway signs with.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PASSWORD: &str = "correct horse battery staple";
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("SECRET_KEY", "only-for-tests-and-of-at-least-thirty-two-bytes"),
     ("OMS_WEBHOOK_SECRETS", WEBHOOK_SECRET),
     ("OMS_GATEWAY_API_KEY", "only-for-tests-gateway"),
-    // The sweep is run by hand.
+    // The sweep and the reconciliation are run by hand.
     ("OMS_EXPIRY_SWEEP_SECONDS", "3600"),
+    ("OMS_RECONCILE_SECONDS", "3600"),
 ];
 /// Longer than any test's jobs take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -230,6 +231,13 @@ impl TestApp {
     /// What the sweep does; answers how many orders expired.
     pub async fn expire(&self) -> usize {
         orders::expire_due(&self.wiring.orders(&self.wiring.worker_pool)).await.unwrap()
+    }
+
+    /// What `oms reconcile --all` does, without failures; answers what it settled, in words.
+    pub async fn reconcile(&self) -> Vec<String> {
+        let done = orders::reconcile(&self.wiring.orders(&self.wiring.worker_pool), orders::Scope::All).await.unwrap();
+        assert_eq!(done.failed, vec![]);
+        done.settled.iter().map(|(_, change)| change.to_string()).collect()
     }
 
     /// Whatever `oms audit` finds, the gateway's book left out.

@@ -14,7 +14,12 @@ use super::{
 
 /// What Standard Webhooks 1.0 wants to see in `webhook-signature`, made without the code that is tested.
 pub fn sign(id: &str, timestamp: &str, body: &str) -> String {
-    let key = BASE64_STANDARD.decode(WEBHOOK_SECRET.strip_prefix("whsec_").unwrap()).unwrap();
+    sign_with(WEBHOOK_SECRET, id, timestamp, body)
+}
+
+/// The same with another secret.
+pub fn sign_with(secret: &str, id: &str, timestamp: &str, body: &str) -> String {
+    let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
     format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))

@@ -13,7 +13,7 @@ use std::{
 };
 
 use accounts::TokenKeys;
-use kernel::SystemClock;
+use kernel::{Clock, SystemClock};
 use payments::{HttpGateway, HttpGatewaySettings};
 use rustix::process::Signal;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{client::Client, signals};
+use super::{client::Client, order::sign_with, signals};
 
 const SECRET_KEY: &str = "a-key-for-the-tests-0123456789-abcdefghijklmnop";
 const GATEWAY_KEY: &str = "a-gateway-key-for-tests";
@@ -111,6 +111,26 @@ impl Site {
         let base_url = format!("http://{}", self.gateway);
         let (name, api_key) = (oms::wiring::GATEWAY.to_owned(), GATEWAY_KEY.to_owned());
         HttpGateway::new(HttpGatewaySettings { name, base_url, api_key }).unwrap()
+    }
+
+    /// From now on this goes wrong with the gateway, in percent by mode; `{}` heals it. The gateway runs.
+    pub async fn chaos(&self, modes: &str) {
+        let key = format!("Bearer {GATEWAY_KEY}");
+        let headers = [("authorization", key.as_str()), ("content-type", "application/json")];
+        let answer = Client::new(&[self.gateway], 0).send("PUT", "/api/chaos", &headers, modes).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// The headers of a webhook as the gateway signs it, now.
+    pub fn signed(&self, id: &str, body: &str) -> [(&'static str, String); 4] {
+        let timestamp = SystemClock.now().timestamp().to_string();
+        let signature = sign_with(WEBHOOK_SECRET, id, &timestamp, body);
+        [
+            ("content-type", "application/json".to_owned()),
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", timestamp),
+            ("webhook-signature", signature),
+        ]
     }
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {

@@ -105,11 +105,14 @@ impl Command for Refund {
         let kind = if matches!(self.what, RefundWhat::Goodwill(_)) { "goodwill" } else { "refund" };
         let credit = (amount - change.order.excess().min(amount)).max(at_least);
         change.adjust(false, kind, &self.reason, credit);
-        change.record(
-            EventKind::RefundRequested,
-            json!({ "what": self.what.word(), "amount_minor": amount, "credit_minor": credit, "reason": self.reason,
-                    "payment_id": self.payment }),
-        );
+        let mut told = json!({ "what": self.what.word(), "amount_minor": amount, "credit_minor": credit,
+                               "reason": self.reason, "payment_id": self.payment });
+        if let (RefundWhat::Lines(lines), Some(told)) = (&self.what, told.as_object_mut()) {
+            // What is undone should the gateway decline.
+            let units = |(position, quantity)| json!({ "position": position, "quantity": quantity });
+            told.insert("lines".to_owned(), summed(lines).into_iter().map(units).collect());
+        }
+        change.record(EventKind::RefundRequested, told);
         if amount > 0 {
             change.ask_refund(amount, self.payment, &self.reason);
         }

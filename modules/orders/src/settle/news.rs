@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kernel::VariantId;
 use payments::Applied;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     change::{Change, MoneyMove},
@@ -18,7 +18,8 @@ use crate::{
 /// Writes the news into the order's history. `false`: it is no news.
 pub fn tell(change: &mut Change, applied: &Applied) -> bool {
     let (kind, data) = match applied {
-        Applied::AlreadyApplied | Applied::Ignored { .. } => return false,
+        // That it can be paid was told when the payment was begun.
+        Applied::AlreadyApplied | Applied::Ignored { .. } | Applied::Opened { .. } => return false,
         Applied::Authorized { attempt, amount } => {
             (EventKind::PaymentAuthorized, json!({ "payment_id": attempt, "amount_minor": amount.minor }))
         }
@@ -45,6 +46,13 @@ pub fn tell(change: &mut Change, applied: &Applied) -> bool {
     };
     change.record(kind, data);
     true
+}
+
+/// Adds to the history that the news did not come by itself: the gateway was asked.
+pub fn was_reconciled(change: &mut Change) {
+    if let Some(Value::Object(data)) = change.events.last_mut().map(|event| &mut event.data) {
+        data.insert("reconciled".to_owned(), json!(true));
+    }
 }
 
 /// Whether money came in, or is held.
@@ -96,7 +104,7 @@ pub fn follow(change: &mut Change, applied: &Applied) {
 }
 
 /// Whether nothing is owed any more. A completed order may still owe something.
-const fn is_over(status: OrderStatus) -> bool {
+pub const fn is_over(status: OrderStatus) -> bool {
     matches!(status, OrderStatus::Cancelled | OrderStatus::Expired)
 }
 

@@ -3,19 +3,20 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use kernel::{OrderId, PgConn};
+use payments::RefundId;
 
 use crate::{api::dto::money, change::MoneyMove, error::OrderError, order::Order, status::Sums};
 
-/// Asks the payments. Joins the caller's transaction.
+/// Asks the payments; answers the refunds that came of it. Joins the caller's transaction.
 pub async fn carry_out(
     conn: &mut PgConn,
     order: &Order,
     wish: &MoneyMove,
     at: DateTime<Utc>,
-) -> Result<(), OrderError> {
+) -> Result<Vec<RefundId>, OrderError> {
     match wish {
         MoneyMove::Refund { amount_minor, payment, reason } => {
-            payments::request_refund(conn, order.id, *amount_minor, *payment, reason, at).await?;
+            return Ok(payments::request_refund(conn, order.id, *amount_minor, *payment, reason, at).await?);
         }
         MoneyMove::Capture { amount_minor, payment } => {
             payments::request_capture(conn, order.id, *amount_minor, *payment, at).await?;
@@ -28,7 +29,7 @@ pub async fn carry_out(
             payments::record_offline(conn, order.id, amount, method.as_str(), reference.as_deref(), at).await?;
         }
     }
-    Ok(())
+    Ok(vec![])
 }
 
 /// What the order's payments add up to. Joins the caller's transaction.

@@ -92,7 +92,7 @@ async fn a_signed_webhook_is_stored_once_with_its_job() {
 }
 
 #[tokio::test]
-async fn a_webhook_sent_to_many_servers_at_once_is_stored_once() {
+async fn w_03_a_webhook_sent_to_many_servers_at_once_is_stored_once() {
     let house = House::new().await;
     let service = Arc::new(service(&house));
     let tasks: Vec<_> = (0..40)
@@ -109,7 +109,7 @@ async fn a_webhook_sent_to_many_servers_at_once_is_stored_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_has_no_effect() {
+async fn w_01_what_is_not_signed_has_no_effect() {
     let house = House::new().await;
     let service = service(&house);
     let body: &[u8] = br#"{"a": 1}"#;
@@ -150,6 +150,24 @@ async fn what_is_not_signed_has_no_effect() {
         .send(&service)
         .await
         .assert_status_is_ok();
+}
+
+#[tokio::test]
+async fn w_02_old_and_new_secret_hold_while_they_overlap_and_then_only_the_new_one() {
+    let house = House::new().await;
+    let clock = Arc::new(TestClock::at(noon()));
+    let end = noon() + TimeDelta::seconds(60);
+    let secrets = SigningSecrets::new(vec![secret(NEW), secret(OLD).until(end)]);
+    let gateways = vec![WebhookGateway { name: "mock".into(), secrets }];
+    let api = Api::new(house.pool.clone(), clock.clone() as SharedClock, gateways);
+    let service = TestClient::new(Route::new().nest("/v1", OpenApiService::new(api, "test", "1")));
+    let of = |id: &str, with: &str| Sending { id: Some(id.to_owned()), ..sending(b"{}") }.signed_with(with);
+    of("msg_old", OLD).send(&service).await.assert_status_is_ok();
+    of("msg_new", NEW).send(&service).await.assert_status_is_ok();
+    clock.advance(TimeDelta::seconds(60));
+    assert_eq!(of("msg_late", OLD).send(&service).await.0.status(), StatusCode::UNAUTHORIZED);
+    of("msg_late", NEW).send(&service).await.assert_status_is_ok();
+    assert_eq!(house.count("payments.inbox").await, 3);
 }
 
 #[tokio::test]

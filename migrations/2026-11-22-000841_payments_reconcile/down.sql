@@ -1,0 +1,2 @@
+DROP INDEX payments.attempts_unsettled;
+ALTER TABLE payments.attempts DROP COLUMN checked_at;
