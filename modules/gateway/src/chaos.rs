@@ -141,9 +141,9 @@ impl Chaos {
         } else {
             minor
         };
-        let currency = self.hits(ChaosMode::WrongCurrency).then(|| {
-            if payment.currency == Currency::USD { Currency::VND } else { Currency::USD }
-        });
+        let currency = self
+            .hits(ChaosMode::WrongCurrency)
+            .then(|| if payment.currency == Currency::USD { Currency::VND } else { Currency::USD });
         (amount, currency)
     }
 }

@@ -76,12 +76,7 @@ fn retry(error: GatewayError) -> Outcome {
 }
 
 /// Sends one report. No transaction is open while it travels.
-async fn deliver(
-    gateway: &Gateway,
-    client: &Client,
-    id: DeliveryId,
-    attempt: i16,
-) -> Result<Outcome, GatewayError> {
+async fn deliver(gateway: &Gateway, client: &Client, id: DeliveryId, attempt: i16) -> Result<Outcome, GatewayError> {
     let delivery = {
         let mut conn = gateway.pool.get().await?;
         store::find_delivery(&mut conn, id).await?

@@ -28,8 +28,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use jobs::{DeliverWebhook, ExpirePayments, register};
 pub use chaos::ChaosMode;
+pub use jobs::{DeliverWebhook, ExpirePayments, register};
 pub use payment::{AUTHORIZATION_LIFETIME, PAYMENT_LIFETIME};
 pub use problem::problems;
 pub use routes::routes;

@@ -16,7 +16,15 @@ pub(crate) const TOO_LARGE: Kind = Kind::new("payload_too_large", 413, "The body
 
 /// Every kind of problem that the gateway declares.
 pub fn problems() -> Vec<Kind> {
-    vec![INVALID_API_KEY, NOT_PENDING, NOT_AUTHORIZED, CAPTURE_EXCEEDS_AUTHORIZED, DECLINED, METHOD_NOT_ALLOWED, TOO_LARGE]
+    vec![
+        INVALID_API_KEY,
+        NOT_PENDING,
+        NOT_AUTHORIZED,
+        CAPTURE_EXCEEDS_AUTHORIZED,
+        DECLINED,
+        METHOD_NOT_ALLOWED,
+        TOO_LARGE,
+    ]
 }
 
 impl From<GatewayError> for Problem {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, QueryResult, Queryable, Selectable, SelectableHelper,
-    result::Error as QueryError,
+    ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, QueryDsl, QueryResult, Queryable, Selectable,
+    SelectableHelper, result::Error as QueryError,
 };
 use diesel_async::RunQueryDsl;
 use kernel::{Currency, Money, PgConn};

@@ -33,8 +33,8 @@ pub mod paying;
 pub mod place;
 #[doc(hidden)]
 pub mod query;
-pub mod returning;
 mod reconcile;
+pub mod returning;
 mod returns;
 #[rustfmt::skip]
 mod schema;

@@ -59,8 +59,7 @@ pub async fn reconcile(orders: &Orders, scope: Scope) -> Result<Reconciled, Orde
         Scope::Quiet(grace, budget) => (Some(grace), Instant::now().checked_add(budget)),
         Scope::All => (None, None),
     };
-    let mut due =
-        Due { gateways: gateways.into_iter().cloned().collect(), grace, after: None, limit: PAGE };
+    let mut due = Due { gateways: gateways.into_iter().cloned().collect(), grace, after: None, limit: PAGE };
     let mut found = Reconciled::default();
     loop {
         let page = payments::unsettled(&mut *orders.pool.get().await?, &due, orders.clock.now()).await?;

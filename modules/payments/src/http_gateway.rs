@@ -8,8 +8,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    AttemptId, BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened,
-    Refunded, Standing, Voided,
+    AttemptId, BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError,
+    Opened, Refunded, Standing, Voided,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(8);

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    AttemptId, BookEntry, BookPage, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError, Opened, Refunded,
-    Standing, Voided,
+    AttemptId, BookEntry, BookPage, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError,
+    Opened, Refunded, Standing, Voided,
 };
 
 /// What was asked of the gateway.

@@ -79,13 +79,14 @@ async fn r_02_r_09_ten_times_kill_9_of_postgres_is_told_by_readiness_and_survive
             let accepting = Instant::now();
             rose = rose.max(ready_is(&mut client, 200, accepting, RISES).await);
             let body = order(&[(variants[2], 1)]);
-            let answer =
-                until_answered(&people[0], &mut client, "/v1/orders", &format!("again-{round}"), &body).await;
+            let answer = until_answered(&people[0], &mut client, "/v1/orders", &format!("again-{round}"), &body).await;
             assert_eq!(answer.status, 201, "{}", answer.text());
             sold = sold.max(accepting.elapsed());
         }
         over.set(true);
-        println!("R-02: {KILLS} times kill -9 of PostgreSQL: readiness fell within {fell:?}, rose within {rose:?}, orders within {sold:?}");
+        println!(
+            "R-02: {KILLS} times kill -9 of PostgreSQL: readiness fell within {fell:?}, rose within {rose:?}, orders within {sold:?}"
+        );
         (fell, rose)
     };
     let (placed, (fell, rose)) = tokio::join!(load, nemesis);
@@ -218,10 +219,8 @@ async fn r_05_a_postgres_that_is_frozen_for_15_s_keeps_no_request_waiting_for_mo
     let answers = answers.into_inner();
     let broken: Vec<_> = answers.iter().filter(|(_, _, outcome)| outcome.is_err()).collect();
     assert!(broken.is_empty(), "{broken:?}");
-    let wrong: Vec<_> = answers
-        .iter()
-        .filter(|(_, _, outcome)| !matches!(outcome, Ok(200..=299 | 409 | 503 | 504)))
-        .collect();
+    let wrong: Vec<_> =
+        answers.iter().filter(|(_, _, outcome)| !matches!(outcome, Ok(200..=299 | 409 | 503 | 504))).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     for ask in &asks {
         let of = answers.iter().filter(|(name, ..)| *name == ask.name);

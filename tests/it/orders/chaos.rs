@@ -183,7 +183,8 @@ async fn m_10_chaos_webhook_first() {
     app.calm_down().await;
     assert_eq!(app.standing(&alice, &order).await, "confirmed partially_refunded 2000 300 0");
     // Settled by the webhooks: the answers came later and changed nothing.
-    let told = "SELECT count(*) FROM payments.transactions WHERE kind IN ('capture', 'refund') AND event_id IS NOT NULL";
+    let told =
+        "SELECT count(*) FROM payments.transactions WHERE kind IN ('capture', 'refund') AND event_id IS NOT NULL";
     assert_eq!(app.number(told).await, 2);
     assert_eq!(app.number("SELECT count(*) FROM payments.transactions").await, 3);
     app.finish().await;
@@ -208,7 +209,11 @@ async fn m_10_chaos_charge_then_drop() {
     assert_eq!(app.standing(&alice, &order).await, "confirmed paid 2000 0 0");
     app.refund(&olga, &order, json!({ "kind": "full" })).await.ok(200);
     app.run_jobs().await;
-    assert_eq!(app.number("SELECT refunded_minor FROM gateway.payments").await, 2_000, "it was made, and nobody said so");
+    assert_eq!(
+        app.number("SELECT refunded_minor FROM gateway.payments").await,
+        2_000,
+        "it was made, and nobody said so"
+    );
     app.reconcile().await;
     assert_eq!(app.standing(&alice, &order).await, "confirmed refunded 2000 2000 0");
     assert_eq!(app.reconciled(&order).await, ["payment_captured", "refunded"]);

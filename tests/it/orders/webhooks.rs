@@ -107,10 +107,11 @@ async fn w_01_eleven_wrong_webhooks_have_no_effect() {
         ("huge", "msg-1", &at, Some(&of_huge), &huge, 413),
     ];
     for (case, id, at, signature, body, status) in cases {
-        let headers: Vec<_> = [("webhook-id", Some(id)), ("webhook-timestamp", Some(at)), ("webhook-signature", signature)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
+        let headers: Vec<_> =
+            [("webhook-id", Some(id)), ("webhook-timestamp", Some(at)), ("webhook-signature", signature)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect();
         let post = app.send(None, reqwest::Method::POST, "/webhooks/payments/mock", &headers, Some(body.to_owned()));
         assert_eq!(post.await.status, status, "{case}");
     }

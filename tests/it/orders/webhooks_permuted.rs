@@ -43,8 +43,7 @@ impl TestApp {
             let attempt =
                 payments::start(&mut conn, id, "mock", amount, CaptureMethod::Manual, self.now()).await.unwrap();
             let webhook = format!("{}/v1/webhooks/payments/mock", self.url);
-            let opened =
-                payments::open_at_gateway(gateway.as_ref(), &attempt, "Order", &webhook, None).await.unwrap();
+            let opened = payments::open_at_gateway(gateway.as_ref(), &attempt, "Order", &webhook, None).await.unwrap();
             payments::opened(&mut conn, attempt.id, &opened, self.now()).await.unwrap()
         };
         self.press(&json!({ "pay_url": held.pay_url }), "approve").await;
@@ -65,11 +64,8 @@ async fn w_04_a_hundred_and_twenty_orders_of_arrival_end_in_one_state() {
     let shirt = app.variant().stock(240).create().await;
     let all = permutations(5);
     assert_eq!(all.len(), 120);
-    let orders: Vec<_> = stream::iter(&all)
-        .map(|_| app.three_payments(&alice, &shirt))
-        .buffer_unordered(4)
-        .collect()
-        .await;
+    let orders: Vec<_> =
+        stream::iter(&all).map(|_| app.three_payments(&alice, &shirt)).buffer_unordered(4).collect().await;
     let mut told: BTreeMap<(String, String), String> = BTreeMap::new();
     for (_, body) in app.reports().await {
         let report: Value = serde_json::from_str(&body).unwrap();
@@ -84,7 +80,9 @@ async fn w_04_a_hundred_and_twenty_orders_of_arrival_end_in_one_state() {
                 report(held, "payment.captured"),
                 report(excess, "payment.captured"),
                 // The gateway contradicts itself, as gateways do.
-                report(excess, "payment.captured").replace("payment.captured", "payment.failed").replace("\"captured\"", "\"expired\""),
+                report(excess, "payment.captured")
+                    .replace("payment.captured", "payment.failed")
+                    .replace("\"captured\"", "\"expired\""),
             ];
             app.webhook(&format!("msg-{number}-{step}"), &life[turns[step]]).await.ok(200);
         }

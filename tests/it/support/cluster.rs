@@ -63,7 +63,9 @@ impl Cluster {
                     self.running = Some(running);
                     return;
                 }
-                Err(DevDbError::PortTaken { .. }) if began.elapsed() < REMAINS => sleep(Duration::from_millis(20)).await,
+                Err(DevDbError::PortTaken { .. }) if began.elapsed() < REMAINS => {
+                    sleep(Duration::from_millis(20)).await
+                }
                 Err(error) => panic!("{error}"),
             }
         }

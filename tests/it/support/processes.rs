@@ -299,7 +299,10 @@ impl Drop for Process {
         }
         // R-11: whatever happened to it, it never panicked.
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let panics: Vec<_> = log.lines().filter(|line| line.contains(r#""message":"panicked""#) || line.contains("panicked at")).collect();
+        let panics: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains(r#""message":"panicked""#) || line.contains("panicked at"))
+            .collect();
         assert!(panics.is_empty(), "R-11: {} has panicked: {panics:#?}", self.name);
     }
 }
