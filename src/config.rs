@@ -99,6 +99,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Connections that may be open at once.
     pub max_connections: usize,
+    /// Requests to the API that are worked on at once.
+    pub max_in_flight: usize,
     /// How long after SIGTERM the server still accepts, so that load balancers notice.
     pub drain_delay: Duration,
     /// Which log lines are written.

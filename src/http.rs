@@ -11,6 +11,7 @@ mod edge;
 mod field_errors;
 mod headers;
 mod health;
+pub mod overload;
 pub mod panics;
 pub mod problems;
 mod request_id;
@@ -58,7 +59,8 @@ pub fn app(
         .at("/problems", get(site::problems()))
         .at("/problems/:code", get(site::problem()))
         .nest("/v1", openapi::service(wiring));
-    Ok(Edge::new(site, routes, wiring.config.cors_origins.clone(), Limits::default()).describing(description).boxed())
+    let limits = Limits { in_flight: wiring.config.max_in_flight, ..Limits::default() };
+    Ok(Edge::new(site, routes, wiring.config.cors_origins.clone(), limits).describing(description).boxed())
 }
 
 /// Opens the configured port and puts the application behind it.

@@ -264,6 +264,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         job_lease: reader.seconds("OMS_JOB_LEASE_SECONDS", 3, 3_600),
         cors_origins,
         max_connections: usize::try_from(reader.number("OMS_MAX_CONNECTIONS", 1, 1_000_000)).unwrap_or(usize::MAX),
+        max_in_flight: usize::try_from(reader.number("OMS_MAX_IN_FLIGHT", 1, 1_000_000)).unwrap_or(usize::MAX),
         drain_delay: reader.seconds("OMS_DRAIN_DELAY_SECONDS", 0, 10),
         log,
         log_format,

@@ -83,6 +83,11 @@ pub const GROUPS: &[Group] = &[
                 "Connections that may be open at once; further ones wait to be accepted.",
             ),
             with_default(
+                "OMS_MAX_IN_FLIGHT",
+                "512",
+                "Requests to the API that are worked on at once. As many more wait for a tenth of a second; the others are told 503 and `Retry-After`.",
+            ),
+            with_default(
                 "OMS_DRAIN_DELAY_SECONDS",
                 "2",
                 "How long after SIGTERM the server still accepts while `/readyz` already answers 503, so that load balancers can turn away. Requests that are running then get up to 20 seconds more.",

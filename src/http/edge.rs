@@ -22,8 +22,10 @@ use super::{
     access_log, body_limit,
     body_limit::Progress,
     cors::Cors,
-    headers, panics, problems,
-    problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, URI_TOO_LONG},
+    headers,
+    overload::Gate,
+    panics, problems,
+    problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_BUSY, URI_TOO_LONG},
     request_id,
     routes::{Entry, Routes},
 };
@@ -43,6 +45,8 @@ pub struct Limits {
     pub uri: usize,
     /// Bytes of all header names and values.
     pub headers: usize,
+    /// Requests to the API that are worked on at once.
+    pub in_flight: usize,
 }
 
 impl Default for Limits {
@@ -54,6 +58,7 @@ impl Default for Limits {
             upload_deadline: Duration::from_secs(30),
             uri: 8 * 1024,
             headers: 32 * 1024,
+            in_flight: 512,
         }
     }
 }
@@ -76,12 +81,14 @@ pub struct Edge<E> {
     document: Arc<Value>,
     cors: Cors,
     limits: Limits,
+    gate: Arc<Gate>,
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Puts the edge around `inner`, whose paths are `routes`. Pages of `cors_origins` may call it from a browser.
     pub fn new(inner: E, routes: Routes, cors_origins: Vec<String>, limits: Limits) -> Self {
-        Self { inner, routes, document: Arc::new(Value::Null), cors: Cors::new(cors_origins), limits }
+        let gate = Arc::new(Gate::new(limits.in_flight));
+        Self { inner, routes, document: Arc::new(Value::Null), cors: Cors::new(cors_origins), limits, gate }
     }
 
     /// Says which document describes the routes; refused bodies are compared with it, so that every wrong field is named.
@@ -139,10 +146,18 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             return Err(too_large());
         }
         let schema = entry.and_then(|entry| entry.body_schema(&method));
-        let progress = body_limit::watch(&mut request, limit, schema.is_some());
+        // Health and the pages around the API are on their own: they cost nothing, and are needed most when there is no place.
+        let gate = request.uri().path().starts_with("/v1/").then(|| self.gate.clone());
+        let progress = body_limit::watch(&mut request, limit, schema.is_some(), gate).await;
+        if progress.is_shed() {
+            return Err(too_busy());
+        }
         let outcome = tokio::time::timeout(deadline, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await;
         if progress.is_too_large() {
             return Err(too_large());
+        }
+        if progress.is_shed() {
+            return Err(too_busy());
         }
         match outcome {
             Ok(Ok(Ok(response))) => Ok(problems::checked(response)),
@@ -157,6 +172,10 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
             Err(_elapsed) => Err(out_of_time(&progress, deadline)),
         }
     }
+}
+
+fn too_busy() -> Problem {
+    TOO_BUSY.problem("Nothing was done. Send the same request again in a moment.")
 }
 
 fn out_of_time(progress: &Progress, deadline: Duration) -> Problem {

@@ -33,8 +33,11 @@ pub(super) const HEADERS_TOO_LARGE: Kind = Kind::new("headers_too_large", 431, "
 /// Our own time for the request is over.
 pub(super) const DEADLINE_EXCEEDED: Kind = Kind::new("deadline_exceeded", 503, "We could not answer in time");
 
+/// More requests are being worked on than this process takes.
+pub(super) const TOO_BUSY: Kind = Kind::new("too_busy", 503, "There is more to do than we can do at once");
+
 /// What the HTTP server itself refuses.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 8] = [
     METHOD_NOT_ALLOWED,
     REQUEST_TIMEOUT,
     PAYLOAD_TOO_LARGE,
@@ -42,6 +45,7 @@ pub const KINDS: [Kind; 7] = [
     UNSUPPORTED_MEDIA_TYPE,
     HEADERS_TOO_LARGE,
     DEADLINE_EXCEEDED,
+    TOO_BUSY,
 ];
 
 /// There is nothing at this path.

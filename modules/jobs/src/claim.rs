@@ -11,7 +11,7 @@ use diesel::sql_types as st;
 use kernel::{Queue, cached_sql};
 use serde_json::Value;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot},
     time::Instant,
 };
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::{
     JobsError,
     end::{Ending, Verdict},
     outage::Outage,
-    shared::{Failure, LeaseToken, Life, Shared},
+    shared::{Failure, Held, LeaseToken, Life, Shared},
     stats::add,
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Claimed {
     pub meta: Value,
     pub token: LeaseToken,
     pub start_lag: Duration,
+    /// Whatever becomes of it, also in a panic, we know of the job for exactly as long as somebody has it in hand.
+    pub _held: Held,
 }
 
 /// Where a worker without work leaves word that it wants some.
@@ -67,7 +69,8 @@ cached_sql! {
 type Row = (i64, String, Value, i16, i16, Value, DateTime<Utc>, DateTime<Utc>);
 
 /// Hands the jobs of `queue` to whoever asks, until the engine drains.
-pub(crate) async fn serve(shared: Arc<Shared>, queue: Queue, mut requests: mpsc::UnboundedReceiver<Request>) {
+pub(crate) async fn serve(shared: Arc<Shared>, queue: Queue, requests: Arc<Mutex<mpsc::UnboundedReceiver<Request>>>) {
+    let mut requests = requests.lock().await;
     let mut wakes = shared.wakes();
     let mut outage = Outage::new("claim");
     let mut waiting: VecDeque<Request> = VecDeque::new();
@@ -153,7 +156,7 @@ fn hand_out(spare: &mut VecDeque<Claimed>, waiting: &mut VecDeque<Request>) {
 }
 
 async fn claim(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     queue: Queue,
     token: LeaseToken,
     wanted: usize,
@@ -185,7 +188,6 @@ async fn claim(
         .await?;
     // An UPDATE answers in whatever order it wrote.
     rows.sort_by_key(|(id, .., scheduled_at, _)| (*scheduled_at, *id));
-    shared.in_flight().extend(rows.iter().map(|(id, ..)| (token, *id)));
     add(&shared.counters.claimed, rows.len());
     let claimed = |(id, kind, args, attempt, max_attempts, meta, scheduled_at, attempted_at): Row| Claimed {
         id,
@@ -197,6 +199,7 @@ async fn claim(
         meta,
         token,
         start_lag: (attempted_at - scheduled_at).to_std().unwrap_or_default(),
+        _held: Held::new(shared, token, id),
     };
     Ok(rows.into_iter().map(claimed).collect())
 }

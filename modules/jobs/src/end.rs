@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use diesel::sql_types as st;
 use kernel::cached_sql;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::{
@@ -60,7 +60,6 @@ impl Ending {
                 let _ = wait.await;
             }
         }
-        shared.in_flight().remove(&(job.token, job.id));
     }
 }
 
@@ -83,7 +82,11 @@ cached_sql! {
 }
 
 /// Writes what comes in, batch by batch, until the engine is over.
-pub(crate) async fn write_down(shared: Arc<Shared>, mut endings: mpsc::UnboundedReceiver<Ending>) {
+///
+/// What it was holding when it panicked is not written: those jobs are given back when somebody next claims from their
+/// queue, because nobody here knows of them any more, and run again.
+pub(crate) async fn write_down(shared: Arc<Shared>, endings: Arc<Mutex<mpsc::UnboundedReceiver<Ending>>>) {
+    let mut endings = endings.lock().await;
     let mut outage = Outage::new("write how jobs ended");
     let mut batch = Vec::new();
     loop {

@@ -4,13 +4,17 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use diesel::sql_types as st;
 use kernel::{Pool, cached_sql, job::Registry};
-use tokio::{sync::mpsc, task};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task,
+};
 use uuid::Uuid;
 
 use crate::{
     JobsError, Notifier, Settings, Stats, admin, announcer, claim, end, fang_workers, lease, prune, reap, schedule,
     shared::{Life, Shared},
     signal,
+    supervise::keep_going,
 };
 
 /// How long what was broken off may take to be given back.
@@ -49,17 +53,26 @@ pub async fn start(
     let (endings, ended) = mpsc::unbounded_channel();
     let shared = Shared::new(pool, registry, settings, endings);
     let heartbeat = lease::keep(Arc::clone(&shared), database_url.to_owned())?;
-    tokio::spawn(end::write_down(Arc::clone(&shared), ended));
-    tokio::spawn(reap::watch(Arc::clone(&shared)));
-    tokio::spawn(schedule::keep(Arc::clone(&shared)));
-    tokio::spawn(prune::keep_short(Arc::clone(&shared)));
-    tokio::spawn(wake_on_announcements(Arc::clone(&shared)));
+    let part = Arc::clone(&shared);
+    let ended = Arc::new(Mutex::new(ended));
+    tokio::spawn(keep_going("endings", move || end::write_down(Arc::clone(&part), Arc::clone(&ended))));
+    let part = Arc::clone(&shared);
+    tokio::spawn(keep_going("reaper", move || reap::watch(Arc::clone(&part))));
+    let part = Arc::clone(&shared);
+    tokio::spawn(keep_going("schedules", move || schedule::keep(Arc::clone(&part))));
+    let part = Arc::clone(&shared);
+    tokio::spawn(keep_going("pruning", move || prune::keep_short(Arc::clone(&part))));
+    let part = Arc::clone(&shared);
+    tokio::spawn(keep_going("waking", move || wake_on_announcements(Arc::clone(&part))));
     let ear = Arc::clone(&shared);
     let notifier = signal::notify_and_listen(database_url, move || ear.wake());
     let mut claiming = Vec::new();
     for (queue, workers) in queues {
         let (requests, requested) = mpsc::unbounded_channel();
-        claiming.push(tokio::spawn(claim::serve(Arc::clone(&shared), queue, requested)));
+        let (part, requested) = (Arc::clone(&shared), Arc::new(Mutex::new(requested)));
+        claiming.push(tokio::spawn(keep_going("claiming", move || {
+            claim::serve(Arc::clone(&part), queue, Arc::clone(&requested))
+        })));
         fang_workers::start(Arc::clone(&shared), workers, requests).await;
     }
     tracing::info!(queues = ?shared.settings.queues, kinds = shared.registry.kinds().len(), "job workers started");

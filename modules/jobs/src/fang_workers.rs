@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     claim::{Claimed, Request},
     run::run,
-    shared::Shared,
+    shared::{Life, Shared},
 };
 
 /// Claimed jobs on their way through fang, by ticket. One map for the process, because all that comes back from fang
@@ -118,17 +118,21 @@ const fn not_here<T>() -> Result<T, AsyncQueueError> {
 impl AsyncQueueable for TicketQueue {
     async fn fetch_and_touch_task(&self, _task_type: Option<String>) -> Result<Option<Task>, AsyncQueueError> {
         let seat = Seat::take(&self.shared);
-        let (request, answer) = oneshot::channel();
-        let asked = self.requests.send(request).is_ok();
-        match answer.await {
-            Ok(job) if asked => {
-                let ticket = NEXT_TICKET.fetch_add(1, Relaxed);
-                let deposit = Deposit { shared: Arc::clone(&self.shared), job, seat };
-                COUNTER.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, deposit);
-                Ok(Some(task(ticket, json!({ "type": "oms", "ticket": ticket }))))
+        loop {
+            let (request, answer) = oneshot::channel();
+            let is_open = self.requests.send(request).is_ok();
+            match answer.await {
+                Ok(job) if is_open => {
+                    let ticket = NEXT_TICKET.fetch_add(1, Relaxed);
+                    let deposit = Deposit { shared: Arc::clone(&self.shared), job, seat };
+                    COUNTER.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, deposit);
+                    return Ok(Some(task(ticket, json!({ "type": "oms", "ticket": ticket }))));
+                }
+                // Whoever claims has panicked, lost our request, and is begun again.
+                _lost if is_open && self.shared.life() == Life::Working => {}
+                // The queue is closed: the worker may go home.
+                _closed => return Ok(Some(task(0, Value::Null))),
             }
-            // The queue is closed: the worker may go home.
-            _closed => Ok(Some(task(0, Value::Null))),
         }
     }
 

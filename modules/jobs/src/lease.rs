@@ -22,6 +22,7 @@ use crate::{
     JobsError,
     outage::Outage,
     shared::{Lease, LeaseToken, Life, Shared},
+    supervise::keep_going,
 };
 
 /// How long a process that stops waits for the removal of its row; the reaper would remove it as well.
@@ -47,7 +48,7 @@ pub(crate) fn keep(shared: Arc<Shared>, url: String) -> Result<JoinHandle<()>, J
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(JobsError::Thread)?;
     thread::Builder::new()
         .name("jobs-heartbeat".to_owned())
-        .spawn(move || runtime.block_on(beat_on(&shared, &url)))
+        .spawn(move || runtime.block_on(keep_going("heartbeat", || beat_on(&shared, &url))))
         .map_err(JobsError::Thread)
 }
 

@@ -35,6 +35,7 @@ mod signal;
 mod sql;
 mod state;
 mod stats;
+mod supervise;
 
 pub use audit::audit;
 pub use engine::{Engine, start};

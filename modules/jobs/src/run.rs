@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_from_a_second_to_an_hour() {
+    fn c_09_pauses_double_from_a_second_to_an_hour() {
         let pauses: Vec<u64> = (1..=20).map(|attempt| backoff(attempt, LONGEST_PAUSE, 1.0).as_secs()).collect();
         assert_eq!(pauses[..5], [1, 2, 4, 8, 16]);
         assert_eq!(pauses[11..], [2048, 3600, 3600, 3600, 3600, 3600, 3600, 3600, 3600]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_up_to_half_of_the_pause() {
+    fn c_09_chance_takes_up_to_half_of_the_pause() {
         assert_eq!(backoff(3, LONGEST_PAUSE, 0.0), Duration::from_secs(2));
         assert_eq!(backoff(3, LONGEST_PAUSE, 0.5), Duration::from_secs(3));
     }

@@ -53,6 +53,12 @@ pub(crate) struct Shared {
     in_flight: Mutex<HashSet<(LeaseToken, i64)>>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     pub(crate) fn new(
         pool: Pool,
@@ -120,7 +126,7 @@ impl Shared {
         let _ = self.lease.subscribe().wait_for(|lease| lease.is_none_or(|lease| lease.token != token)).await.map(drop);
     }
 
-    /// The jobs that are claimed and whose end is not written yet.
+    /// The jobs that are claimed and whose end is not written yet: those that somebody has [`Held`].
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<(LeaseToken, i64)>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,6 +139,26 @@ impl Shared {
             Ok(outcome) => outcome.map_err(Failure::Said),
             Err(_elapsed) => Err(Failure::Silent),
         }
+    }
+}
+
+/// A claimed job is in hand. Dropping it lets go.
+#[derive(Debug)]
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+    job: (LeaseToken, i64),
+}
+
+impl Held {
+    pub(crate) fn new(shared: &Arc<Shared>, token: LeaseToken, id: i64) -> Self {
+        shared.in_flight().insert((token, id));
+        Self { shared: Arc::clone(shared), job: (token, id) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.in_flight().remove(&self.job);
     }
 }
 

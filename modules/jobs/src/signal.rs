@@ -1,7 +1,7 @@
 //! Telling other processes that there are jobs, and hearing it from them: NOTIFY and LISTEN, on a connection of their
 //! own and after COMMIT. It makes things fast; what makes them certain is that everybody also polls.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use diesel::sql_types as st;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -16,7 +16,9 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::{JobsError, announcer::announcements, outage::Outage, shared::Failure, sql::CHANNEL};
+use crate::{
+    JobsError, announcer::announcements, outage::Outage, shared::Failure, sql::CHANNEL, supervise::keep_going,
+};
 
 /// At most a hundred NOTIFYs a second: each takes a lock that all of PostgreSQL shares.
 const DEBOUNCE: Duration = Duration::from_millis(10);
@@ -37,12 +39,17 @@ impl Drop for Notifier {
 
 /// For a process that enqueues but runs no jobs itself (`oms serve --no-worker`). Call it on a tokio runtime.
 pub fn notify_only(database_url: &str) -> Notifier {
-    Notifier(tokio::spawn(exchange(database_url.to_owned(), None::<fn()>)))
+    let url = database_url.to_owned();
+    Notifier(tokio::spawn(keep_going("notifying", move || exchange(url.clone(), None::<fn()>))))
 }
 
 /// The same, and calls `heard` whenever another process has announced something, or may have while we were not listening.
 pub(crate) fn notify_and_listen(database_url: &str, heard: impl Fn() + Send + Sync + 'static) -> Notifier {
-    Notifier(tokio::spawn(exchange(database_url.to_owned(), Some(heard))))
+    let (url, heard) = (database_url.to_owned(), Arc::new(heard));
+    Notifier(tokio::spawn(keep_going("listening", move || {
+        let heard = Arc::clone(&heard);
+        exchange(url.clone(), Some(move || heard()))
+    })))
 }
 
 async fn exchange<F: Fn()>(url: String, heard: Option<F>) {

@@ -207,10 +207,34 @@ impl PoolSettings {
 /// # Errors
 /// What the server or the network said.
 pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgConn, diesel::ConnectionError> {
-    let mut conn = PgConn::establish(url).await?;
+    let mut conn = PgConn::establish(&noticing_death(url)).await?;
     conn.batch_execute(&settings.session_sql()).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
+
+/// Lets the system find out by itself that the machine of the database is gone (power, network, a move to another one): no
+/// packet ever says so, and without this a request that was sent there would keep its connection for a quarter of an hour.
+/// Whoever sets one of these in the URL has the last word.
+fn noticing_death(url: &str) -> String {
+    const LIMITS: [(&str, u32); 4] =
+        [("tcp_user_timeout", 10), ("keepalives_idle", 15), ("keepalives_interval", 5), ("keepalives_retries", 3)];
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let mut url = url.to_owned();
+    for (name, seconds) in LIMITS {
+        if !url.contains(name) {
+            let before = match is_url {
+                false => ' ',
+                true if url.contains('?') => '&',
+                true => '?',
+            };
+            url.push_str(&format!("{before}{name}={seconds}"));
+        }
+    }
+    url
+}
+
+/// How long a pool tries to open one connection. Nobody waits for it: callers have a wait of their own.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Builds a pool. It connects when it is first asked, so it can be built while the database is away.
 pub fn pool(url: &str, settings: PoolSettings) -> Pool {
@@ -220,7 +244,14 @@ pub fn pool(url: &str, settings: PoolSettings) -> Pool {
     config.custom_setup = Box::new(move |url: &str| {
         let settings = settings.clone();
         let url = url.to_owned();
-        async move { connect(&url, &settings).await }.boxed()
+        async move {
+            // A server that takes the connection and then says nothing must not keep its place in the pool.
+            match tokio::time::timeout(CONNECT, connect(&url, &settings)).await {
+                Ok(connected) => connected,
+                Err(elapsed) => Err(diesel::ConnectionError::BadConnection(elapsed.to_string())),
+            }
+        }
+        .boxed()
     });
     bb8::Pool::builder()
         .max_size(max_size)
@@ -306,4 +337,19 @@ macro_rules! cached_sql {
             type SqlType = $row;
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_05_connections_notice_that_the_other_machine_is_gone() {
+        let plain = noticing_death("postgres://oms@127.0.0.1/oms");
+        assert!(plain.starts_with("postgres://oms@127.0.0.1/oms?tcp_user_timeout=10&keepalives_idle=15&"), "{plain}");
+        let own = noticing_death("postgres://oms@127.0.0.1/oms?tcp_user_timeout=60");
+        assert!(own.starts_with("postgres://oms@127.0.0.1/oms?tcp_user_timeout=60&keepalives_idle=15&"), "{own}");
+        let words = noticing_death("host=127.0.0.1 dbname=oms");
+        assert!(words.starts_with("host=127.0.0.1 dbname=oms tcp_user_timeout=10 keepalives_idle=15 "), "{words}");
+    }
 }

@@ -6,13 +6,17 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use catalog::stock;
 use diesel_async::SimpleAsyncConnection;
-use futures_util::future::{join, join3, join4};
+use futures_util::{
+    FutureExt,
+    future::{join, join3, join4},
+};
 use kernel::{
     DbError, PgConn, UserId,
     db::{self, PoolSettings},
@@ -129,8 +133,12 @@ impl Batcher {
         while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) =
                 batch.drain(..).partition(|(placement, _)| placement.dry_run);
-            self.answer_all(wet).await;
-            self.answer_all(dry).await;
+            for part in [wet, dry] {
+                // The task outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
+                if AssertUnwindSafe(self.answer_all(part)).catch_unwind().await.is_err() {
+                    tracing::error!("the intake has panicked and goes on with the next batch");
+                }
+            }
         }
     }
 
@@ -147,6 +155,8 @@ impl Batcher {
             });
             let outcomes = self.decide_all(&batch).await;
             job::announce();
+            #[cfg(test)]
+            tests::trip(batch.iter().map(|(placement, _)| placement), "while answering");
             open = settle(batch, outcomes, followers);
         }
     }
@@ -199,7 +209,10 @@ impl Batcher {
             None => Warm { conn: self.connect().await?, is_warm: false },
         };
         let outcome = tokio::time::timeout(PATIENCE, async {
-            let result = transact(&mut warm, placements).await;
+            // A panic belongs to the order that caused it: the batch fails like any other, and its orders are tried one by one.
+            // Its connection is in the middle of something and goes.
+            let result = AssertUnwindSafe(transact(&mut warm, placements)).catch_unwind().await;
+            let Ok(result) = result else { return (Err(panicked()), false) };
             let is_usable = result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok();
             (result, is_usable)
         });
@@ -228,6 +241,8 @@ impl Batcher {
 async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryResult<Vec<Outcome>> {
     let conn = &warm.conn;
     let Some(first) = placements.first() else { return Ok(vec![]) };
+    #[cfg(test)]
+    tests::trip(placements.iter().copied(), "while deciding");
     let mut variants: Vec<_> =
         placements.iter().flat_map(|placement| placement.lines.iter().map(|line| line.variant_id)).collect();
     variants.sort_unstable();
@@ -489,6 +504,11 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
     open
 }
 
+/// What a batch in which something panicked says. The panic itself is in the log, with its place.
+fn panicked() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError("deciding the placements panicked".into())
+}
+
 fn no_database() -> OrderError {
     DbError::Pool("the intake has no database".into()).into()
 }
@@ -516,3 +536,7 @@ impl From<Decision> for Reply {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

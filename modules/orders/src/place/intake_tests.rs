@@ -1,0 +1,71 @@
+//! A panic in the intake: it belongs to one order, and the intake goes on.
+#![expect(clippy::panic, reason = "the point of these tests")]
+
+use kernel::{Clock, OrderId, SystemClock, VariantId};
+use testkit::TestDatabase;
+
+use super::*;
+use crate::{address::Address, place::Wanted};
+
+/// Where the program can be made to panic: by an order with this note.
+pub(super) fn trip<'a>(mut placements: impl Iterator<Item = &'a Placement>, point: &str) {
+    if placements.any(|placement| placement.note.as_deref() == Some(point)) {
+        panic!("tripped {point}");
+    }
+}
+
+/// An order of something that is not there.
+fn placement(note: &str) -> Placement {
+    let now = SystemClock.now();
+    Placement {
+        order_id: OrderId::new(),
+        customer: UserId::new(),
+        lines: vec![Wanted { variant_id: VariantId::new(), quantity: 1, line: 0 }],
+        ship_to: Address {
+            name: "Alice Nguyen".to_owned(),
+            line1: "12 Hang Bac".to_owned(),
+            line2: None,
+            city: "Hanoi".to_owned(),
+            region: None,
+            postal_code: None,
+            country: "VN".to_owned(),
+            phone: None,
+        },
+        note: Some(note.to_owned()),
+        expected_total: None,
+        ticket: None,
+        dry_run: false,
+        placed_at: now,
+        expires_at: now,
+        request: kernel::request::Context::default(),
+    }
+}
+
+#[tokio::test]
+async fn r_11_an_order_that_panics_fails_alone() {
+    let database = TestDatabase::new().await;
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let [before, poison, after] = ["fine", "while deciding", "fine"].map(placement);
+    // Together, so that they are one batch.
+    let (before, poison, after) = tokio::join!(intake.place(before), intake.place(poison), intake.place(after));
+    assert!(matches!(before, Err(OrderError::Refused(_))), "{before:?}");
+    assert!(matches!(after, Err(OrderError::Refused(_))), "{after:?}");
+    let Err(OrderError::Db(error)) = poison else { panic!("{poison:?}") };
+    assert!(!error.is_unavailable() && !error.is_lost_race(), "{error:?}");
+    let next = intake.place(placement("fine")).await;
+    assert!(matches!(next, Err(OrderError::Refused(_))), "{next:?}");
+}
+
+#[tokio::test]
+async fn r_11_an_intake_that_panics_answers_503_and_goes_on() {
+    let database = TestDatabase::new().await;
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    for _round in 0..3 {
+        let (waiting, poison) =
+            tokio::join!(intake.place(placement("fine")), intake.place(placement("while answering")));
+        assert!(matches!(waiting, Err(OrderError::Overloaded)), "{waiting:?}");
+        assert!(matches!(poison, Err(OrderError::Overloaded)), "{poison:?}");
+        let next = intake.place(placement("fine")).await;
+        assert!(matches!(next, Err(OrderError::Refused(_))), "{next:?}");
+    }
+}
