@@ -4,6 +4,7 @@
 //! answered as a problem (RFC 9457) with our headers.
 
 mod access_log;
+pub mod address;
 mod body_limit;
 mod connection;
 mod cors;
@@ -11,6 +12,7 @@ mod edge;
 mod field_errors;
 mod headers;
 mod health;
+mod limit;
 pub mod panics;
 pub mod problems;
 mod request_id;
@@ -28,10 +30,12 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use edge::{Edge, Limits};
+pub use limit::RateLimit;
 pub use routes::Routes;
 pub use server::{Server, ServerError};
 pub use shutdown::Shutdown;
 
+use self::address::TrustedProxies;
 use crate::{openapi, wiring::Wiring};
 
 /// The whole application: every route, behind the edge.
@@ -58,7 +62,12 @@ pub fn app(
         .at("/problems", get(site::problems()))
         .at("/problems/:code", get(site::problem()))
         .nest("/v1", openapi::service(wiring));
-    Ok(Edge::new(site, routes, wiring.config.cors_origins.clone(), Limits::default()).describing(description).boxed())
+    let config = &wiring.config;
+    let (turnstile, verifier) = (wiring.turnstile.clone(), wiring.verifier());
+    let rates = RateLimit::new(turnstile, verifier, config.rate_limit_caller, config.rate_limit_address);
+    let edge = Edge::new(site, routes, config.cors_origins.clone(), Limits::default());
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
+    Ok(edge.describing(description).counting(rates).behind(proxies).boxed())
 }
 
 /// Opens the configured port and puts the application behind it.
