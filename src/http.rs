@@ -6,6 +6,7 @@
 mod access_log;
 pub mod address;
 mod body_limit;
+mod catalog_cache;
 mod connection;
 mod cors;
 mod edge;
@@ -35,7 +36,7 @@ pub use routes::Routes;
 pub use server::{Server, ServerError};
 pub use shutdown::Shutdown;
 
-use self::address::TrustedProxies;
+use self::{address::TrustedProxies, catalog_cache::CatalogCache};
 use crate::{openapi, wiring::Wiring};
 
 /// The whole application: every route, behind the edge.
@@ -65,6 +66,7 @@ pub fn app(
     let config = &wiring.config;
     let (turnstile, verifier) = (wiring.turnstile.clone(), wiring.verifier());
     let rates = RateLimit::new(turnstile, verifier, config.rate_limit_caller, config.rate_limit_address);
+    let site = CatalogCache::new(site, wiring.redis.clone());
     let edge = Edge::new(site, routes, config.cors_origins.clone(), Limits::default());
     let proxies = TrustedProxies::new(config.trusted_proxies.clone());
     Ok(edge.describing(description).counting(rates).behind(proxies).boxed())
