@@ -11,6 +11,8 @@ pub mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 pub use environment::Environment;
 pub use read::{ConfigError, Needs};
 pub use render::{env_example, markdown};
@@ -101,6 +103,14 @@ pub struct Config {
     pub max_connections: usize,
     /// Requests to the API that are worked on at once.
     pub max_in_flight: usize,
+    /// Proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests that a caller may make in a minute; 0: as many as they like.
+    pub rate_limit_caller: u32,
+    /// Requests that may come from an address in a minute without anybody being logged in; 0: as many as they like.
+    pub rate_limit_address: u32,
+    /// Wrong passwords for one name from one address before the next has to wait; 0: as many as they like.
+    pub login_guesses: u32,
     /// How long after SIGTERM the server still accepts, so that load balancers notice.
     pub drain_delay: Duration,
     /// Which log lines are written.

@@ -4,13 +4,16 @@
 //! answered as a problem (RFC 9457) with our headers.
 
 mod access_log;
+pub mod address;
 mod body_limit;
+mod catalog_cache;
 mod connection;
 mod cors;
 mod edge;
 mod field_errors;
 mod headers;
 mod health;
+mod limit;
 pub mod overload;
 pub mod panics;
 pub mod problems;
@@ -29,10 +32,12 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use edge::{Edge, Limits};
+pub use limit::RateLimit;
 pub use routes::Routes;
 pub use server::{Server, ServerError};
 pub use shutdown::Shutdown;
 
+use self::{address::TrustedProxies, catalog_cache::CatalogCache};
 use crate::{openapi, wiring::Wiring};
 
 /// The whole application: every route, behind the edge.
@@ -59,8 +64,14 @@ pub fn app(
         .at("/problems", get(site::problems()))
         .at("/problems/:code", get(site::problem()))
         .nest("/v1", openapi::service(wiring));
-    let limits = Limits { in_flight: wiring.config.max_in_flight, ..Limits::default() };
-    Ok(Edge::new(site, routes, wiring.config.cors_origins.clone(), limits).describing(description).boxed())
+    let config = &wiring.config;
+    let (turnstile, verifier) = (wiring.turnstile.clone(), wiring.verifier());
+    let rates = RateLimit::new(turnstile, verifier, config.rate_limit_caller, config.rate_limit_address);
+    let site = CatalogCache::new(site, wiring.redis.clone());
+    let limits = Limits { in_flight: config.max_in_flight, ..Limits::default() };
+    let edge = Edge::new(site, routes, config.cors_origins.clone(), limits);
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
+    Ok(edge.describing(description).counting(rates).behind(proxies).boxed())
 }
 
 /// Opens the configured port and puts the application behind it.

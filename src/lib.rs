@@ -15,8 +15,10 @@ pub mod migrations;
 pub mod openapi;
 pub mod order_life;
 pub mod problems;
+pub mod redis_link;
 pub mod seed;
 pub mod telemetry;
+pub mod turnstile;
 pub mod wiring;
 pub mod worker;
 

@@ -12,7 +12,8 @@ const TITLE: &str = "OMS";
 const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n\n\
     Log in, send the access token as `Authorization: Bearer …`. Amounts are integers in minor units with a currency. Lists \
     answer `data` and `next_cursor`; send that back as `cursor` for the next page. Send an `Idempotency-Key` with every request \
-    that moves money or stock, and repeat the request with the same key when you get no answer. Every refusal is \
+    that moves money or stock, and repeat the request with the same key when you get no answer. `RateLimit` and \
+    `RateLimit-Policy` say how many requests are left; 429 says in `Retry-After` when to come back. Every refusal is \
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.

@@ -21,6 +21,8 @@ use reqwest::Url;
 use crate::{
     config::{Config, ConfigError, Environment, Needs, Secret},
     mail::{MailSettings, MailSettingsError, RenderError, SmtpMailer},
+    redis_link::RedisLink,
+    turnstile::Turnstile,
 };
 
 /// Why the parts of a process cannot be built.
@@ -44,6 +46,9 @@ pub enum WiringError {
     /// The gateway cannot be reached like that.
     #[error("OMS_GATEWAY_URL cannot be used")]
     Gateway(#[source] GatewayError),
+    /// Redis cannot be reached like that.
+    #[error("REDIS_URL cannot be used")]
+    Redis(#[source] redis::RedisError),
     /// Pictures cannot be kept there.
     #[error("OMS_MEDIA_URL cannot be used")]
     Media(#[source] OpenStoreError),
@@ -80,6 +85,10 @@ pub struct Wiring {
     pub webhook_secrets: SigningSecrets,
     /// Where pictures are kept.
     pub media: MediaStore,
+    /// Redis, which helps when it is there.
+    pub redis: RedisLink,
+    /// Counts what may not be done too often.
+    pub turnstile: Arc<Turnstile>,
     intake: Intake,
     hasher: Hasher,
     workshop: Workshop,
@@ -110,6 +119,8 @@ impl Wiring {
             base_url: config.gateway.url.clone(),
             api_key: config.gateway.api_key.expose().to_owned(),
         });
+        let redis = RedisLink::new(config.redis_url.as_ref()).map_err(WiringError::Redis)?;
+        let turnstile = Arc::new(Turnstile::new(clock.clone(), redis.clone()));
         let gateway: Arc<dyn Gateway> = Arc::new(gateway.map_err(WiringError::Gateway)?);
         Ok(Self {
             api_pool: pools.api,
@@ -121,6 +132,8 @@ impl Wiring {
             gateways: Arc::new(BTreeMap::from([(GATEWAY.to_owned(), gateway)])),
             webhook_secrets: SigningSecrets::new(secrets),
             media,
+            redis,
+            turnstile,
             intake: Intake::new(IntakeSettings::new(url)),
             hasher: Hasher::default(),
             workshop: Workshop::default(),
@@ -137,7 +150,8 @@ impl Wiring {
     /// Accounts, over one of the pools.
     pub fn accounts(&self, pool: &Pool) -> Accounts {
         let (keys, mailer, url) = (self.keys.clone(), self.mailer.clone(), self.config.public_url.as_str());
-        Accounts::new(pool.clone(), self.clock.clone(), keys, mailer, url, self.hasher.clone())
+        let accounts = Accounts::new(pool.clone(), self.clock.clone(), keys, mailer, url, self.hasher.clone());
+        accounts.throttled(self.turnstile.clone(), self.config.login_guesses)
     }
 
     /// The catalog, over one of the pools.

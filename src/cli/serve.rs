@@ -39,6 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.worker {
         return worker::work(config).await;
     }
+    raise_file_limit();
     let wiring = Wiring::new(config)?;
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
     let server = http::bind(&wiring, shutdown.clone()).await?;
@@ -60,5 +61,12 @@ pub(super) async fn require_current_schema(config: &Config) -> anyhow::Result<()
     match migrations::status(config.database_url.expose()).await?.refusal() {
         Some(refusal) => anyhow::bail!(refusal),
         None => Ok(()),
+    }
+}
+
+/// Every connection is an open file, and what a process may open is often 1,024 until it asks for what it may ask for.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
     }
 }

@@ -1,6 +1,8 @@
 //! From names and values to a [`Config`]: every value is checked, and all that is wrong is said at once.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
 
 use super::{Config, DEV_SECRET_KEY, Environment, GatewayConfig, LogFormat, MailConfig, Secret, settings};
 
@@ -166,6 +168,11 @@ const DEV_WEBHOOK_SECRET: &str = "whsec_b21zLWRldi13ZWJob29rLXNlY3JldC0wMTIzNDU2
 /// What the mock gateway expects in `oms dev`.
 const DEV_API_KEY: &str = "oms-dev-gateway-key";
 
+/// A network, or an address as a network of one.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
 fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
@@ -201,6 +208,12 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         if !is_origin(origin) {
             reader.wrong("OMS_CORS_ORIGINS", "must be origins like https://shop.example.com, separated by commas");
         }
+    }
+
+    let trusted_proxies = reader.text("OMS_TRUSTED_PROXIES");
+    let trusted_proxies: Vec<_> = list(&trusted_proxies).iter().map(|text| network(text)).collect();
+    if trusted_proxies.contains(&None) {
+        reader.wrong("OMS_TRUSTED_PROXIES", "must be addresses or networks like 10.0.0.0/8, separated by commas");
     }
 
     let mail = MailConfig {
@@ -265,6 +278,10 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         cors_origins,
         max_connections: usize::try_from(reader.number("OMS_MAX_CONNECTIONS", 1, 1_000_000)).unwrap_or(usize::MAX),
         max_in_flight: usize::try_from(reader.number("OMS_MAX_IN_FLIGHT", 1, 1_000_000)).unwrap_or(usize::MAX),
+        trusted_proxies: trusted_proxies.into_iter().flatten().collect(),
+        rate_limit_caller: reader.number("OMS_RATE_LIMIT_CALLER", 0, 1_000_000),
+        rate_limit_address: reader.number("OMS_RATE_LIMIT_ADDRESS", 0, 1_000_000),
+        login_guesses: reader.number("OMS_LOGIN_GUESSES", 0, 1_000),
         drain_delay: reader.seconds("OMS_DRAIN_DELAY_SECONDS", 0, 10),
         log,
         log_format,
@@ -302,6 +319,7 @@ mod tests {
             .with("SECRET_KEY", "short")
             .with("OMS_LISTEN", "everywhere")
             .with("OMS_DB_POOL", "0")
+            .with("OMS_TRUSTED_PROXIES", "10.0.0.0/8, my-proxy")
             .with("REDIS_URL", "http://x");
         let error = Config::read(&environment, Needs::Everything).unwrap_err().to_string();
         for name in [
@@ -310,6 +328,7 @@ mod tests {
             "OMS_LISTEN",
             "OMS_DB_POOL",
             "REDIS_URL",
+            "OMS_TRUSTED_PROXIES",
             "OMS_WEBHOOK_SECRETS",
             "OMS_GATEWAY_API_KEY",
         ] {

@@ -82,6 +82,26 @@ pub const GROUPS: &[Group] = &[
                 "4096",
                 "Connections that may be open at once; further ones wait to be accepted.",
             ),
+            optional(
+                "OMS_TRUSTED_PROXIES",
+                "10.0.0.0/8,192.168.1.7",
+                "Networks and addresses of the proxies in front of us, separated by commas. A client's address is then taken from `X-Forwarded-For`, read from its end as far as these proxies wrote it. Nobody is believed when empty: behind a proxy all clients then look like one.",
+            ),
+            with_default(
+                "OMS_RATE_LIMIT_CALLER",
+                "600",
+                "Requests that somebody who is logged in may make in a minute, all at once if they like; 0 for no limit. Counted by each process, and for all of them together when there is Redis.",
+            ),
+            with_default(
+                "OMS_RATE_LIMIT_ADDRESS",
+                "3000",
+                "Requests that may come from one address in a minute without anybody being logged in; 0 for no limit.",
+            ),
+            with_default(
+                "OMS_LOGIN_GUESSES",
+                "5",
+                "Wrong passwords for one name from one address before the next has to wait (two minutes with the default; who gives the right one is not counted). From all addresses together it is a fifth more and one each minute, except for addresses from which the person has logged in lately. Other doors that can be guessed at have limits in proportion. 0 for no limit.",
+            ),
             with_default(
                 "OMS_MAX_IN_FLIGHT",
                 "512",

@@ -19,16 +19,20 @@ use poem::{
 use serde_json::Value;
 
 use super::{
-    access_log, body_limit,
+    access_log,
+    address::TrustedProxies,
+    body_limit,
     body_limit::Progress,
     cors::Cors,
     headers,
+    limit::{self, RateLimit},
     overload::Gate,
     panics, problems,
     problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_BUSY, URI_TOO_LONG},
     request_id,
     routes::{Entry, Routes},
 };
+use crate::turnstile;
 
 /// What a request may weigh and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -82,13 +86,30 @@ pub struct Edge<E> {
     cors: Cors,
     limits: Limits,
     gate: Arc<Gate>,
+    rates: Option<RateLimit>,
+    proxies: TrustedProxies,
 }
 
 impl<E: Endpoint<Output = Response>> Edge<E> {
     /// Puts the edge around `inner`, whose paths are `routes`. Pages of `cors_origins` may call it from a browser.
     pub fn new(inner: E, routes: Routes, cors_origins: Vec<String>, limits: Limits) -> Self {
+        let (document, cors, proxies) = (Arc::new(Value::Null), Cors::new(cors_origins), TrustedProxies::default());
         let gate = Arc::new(Gate::new(limits.in_flight));
-        Self { inner, routes, document: Arc::new(Value::Null), cors: Cors::new(cors_origins), limits, gate }
+        Self { inner, routes, document, cors, limits, gate, rates: None, proxies }
+    }
+
+    /// Counts requests, and refuses those that are too many.
+    #[must_use]
+    pub fn counting(mut self, rates: RateLimit) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
+    /// Believes these proxies when they say where a client is.
+    #[must_use]
+    pub fn behind(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// Says which document describes the routes; refused bodies are compared with it, so that every wrong field is named.
@@ -109,7 +130,10 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let mut response = if method == Method::OPTIONS {
             options(entry)
         } else {
-            self.limited(request, entry).await.unwrap_or_else(IntoResponse::into_response)
+            let (response, wait) = turnstile::watching(self.counted(request, &path, entry)).await;
+            let mut response = response.unwrap_or_else(IntoResponse::into_response);
+            limit::come_back(&mut response, wait);
+            response
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             problems::allow(&mut response, entry);
@@ -119,6 +143,22 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let route = entry.map_or("unknown", |entry| entry.template.as_str());
         access_log::write(&method, route, response.status(), started.elapsed());
         response
+    }
+
+    /// Runs the request unless it is one too many.
+    async fn counted(&self, request: Request, path: &str, entry: Option<&Entry>) -> Result<Response, Problem> {
+        let measured = match &self.rates {
+            Some(rates) if !limit::is_free(path) => rates.measure(&request, request::address()).await,
+            _ => None,
+        };
+        let Some(measured) = measured else { return self.limited(request, entry).await };
+        let outcome = match measured.refusal() {
+            Some(problem) => Err(problem),
+            None => self.limited(request, entry).await,
+        };
+        let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+        measured.tell(&mut response);
+        Ok(response)
     }
 
     /// Runs the request within its limits.
@@ -207,8 +247,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let context = request_id::context(&request);
-        let mut response = request::scope(context.clone(), self.answer(request)).await;
+        let (context, address) = (request_id::context(&request), self.proxies.client(&request));
+        let answer = request::scope(context.clone(), self.answer(request));
+        let mut response = match address {
+            Some(address) => request::from_address(address, answer).await,
+            None => answer.await,
+        };
         request_id::echo(&mut response, &context);
         Ok(response)
     }

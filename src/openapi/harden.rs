@@ -248,6 +248,11 @@ fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
         answers.push(("413", "The body is too large"));
         answers.push(("415", "The operation does not take this type of body"));
     }
+    // The gateway is not limited.
+    let is_limited = !path.starts_with("/v1/webhooks/");
+    if is_limited {
+        answers.push(("429", "Too many requests, or too many attempts"));
+    }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, about) in answers {
         responses.entry(status).or_insert_with(|| {
@@ -256,6 +261,11 @@ fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
                 "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
             })
         });
+    }
+    if let Some(too_many) = responses.get_mut("429").filter(|_| is_limited).and_then(Value::as_object_mut) {
+        let about = "In how many seconds to come back";
+        let wait = json!({ "description": about, "schema": { "type": "integer", "minimum": 1 } });
+        too_many.insert("headers".to_owned(), json!({ "Retry-After": wait }));
     }
     responses.sort_keys();
 }
@@ -355,7 +365,7 @@ mod tests {
         assert!(get["responses"].get("401").is_none());
         assert_eq!(post["security"], json!([{ "bearer": [] }]));
         assert_eq!(post["x-role"], "operator");
-        for status in ["400", "401", "413", "415", "500", "503"] {
+        for status in ["400", "401", "413", "415", "429", "500", "503"] {
             assert!(post["responses"].get(status).is_some(), "{status}");
         }
         assert!(get["responses"].get("415").is_none());

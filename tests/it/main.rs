@@ -12,6 +12,7 @@ mod dev;
 mod fire;
 mod house;
 mod journeys;
+mod limits;
 mod mail;
 mod orders;
 mod payments;

@@ -10,6 +10,7 @@ use crate::{
     reset_password::replace,
     session::{self, EndReason, Tokens},
     store::users,
+    throttle,
 };
 
 /// Replaces the caller's password, ends all their sessions and opens a new one for who asked.
@@ -23,13 +24,17 @@ pub(crate) async fn change_password(
         let mut conn = accounts.pool.get().await?;
         users::find(&mut conn, id).await?.filter(|user| user.disabled_at.is_none()).ok_or(AccountsError::Gone)?
     };
-    if accounts.hasher.verify(current.as_str(), Some(&verified.password_hash)).await? == Verdict::Wrong {
+    let attempt = accounts.throttle.show_password(id).await?;
+    let verdict = accounts.hasher.verify(current.as_str(), Some(&verified.password_hash)).await;
+    if matches!(verdict, Ok(Verdict::Wrong)) {
         return Err(AccountsError::WrongPassword);
     }
+    accounts.throttle.forgive(attempt).await;
+    verdict?;
     new.check(&verified.username, &verified.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(new).await?;
 
-    let accounts = accounts.clone();
+    let (accounts, origin) = (accounts.clone(), throttle::origin(&accounts.keys, id));
     kernel::run(move || {
         let (accounts, verified, hash) = (accounts.clone(), verified.clone(), hash.clone());
         async move {
@@ -43,7 +48,7 @@ pub(crate) async fn change_password(
                     return Err(AccountsError::WrongPassword);
                 }
                 replace(conn, &user, &hash, EndReason::PasswordChange, now).await?;
-                session::open(conn, &accounts.keys, &user, now).await
+                session::open(conn, &accounts.keys, &user, &origin, now).await
             })
             .await
         }

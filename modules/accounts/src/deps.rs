@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use kernel::{Pool, SharedClock, mail::Mailer};
+use kernel::{Pool, SharedClock, SharedLimiter, mail::Mailer};
 
-use crate::{Hasher, TokenKeys};
+use crate::{Hasher, TokenKeys, throttle::Throttle};
 
 /// What the module needs: built once in the composition root, cheap to clone.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub struct Accounts {
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) public_url: Arc<str>,
     pub(crate) hasher: Hasher,
+    pub(crate) throttle: Throttle,
 }
 
 impl Accounts {
@@ -28,6 +29,15 @@ impl Accounts {
         public_url: &str,
         hasher: Hasher,
     ) -> Self {
-        Self { pool, clock, keys, mailer, public_url: public_url.trim_end_matches('/').into(), hasher }
+        let (public_url, throttle) = (public_url.trim_end_matches('/').into(), Throttle::default());
+        Self { pool, clock, keys, mailer, public_url, hasher, throttle }
+    }
+
+    /// The same, slowing down who guesses: so many wrong passwords for a name from an address pass at once, and everything
+    /// else in proportion. 0: nobody is slowed down.
+    #[must_use]
+    pub fn throttled(mut self, limiter: SharedLimiter, guesses: u32) -> Self {
+        self.throttle = Throttle::new(limiter, guesses);
+        self
     }
 }

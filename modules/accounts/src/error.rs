@@ -1,6 +1,6 @@
 //! Why something about an account could not be done.
 
-use kernel::DbError;
+use kernel::{DbError, TooMany};
 
 use crate::{HasherError, KeyError, WeakPassword};
 
@@ -40,6 +40,9 @@ pub enum AccountsError {
     /// There is no such user (asked for by a program, not over HTTP).
     #[error("there is no such user")]
     UnknownUser,
+    /// Too many attempts.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// Hashing the password failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),

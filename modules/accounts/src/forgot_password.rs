@@ -25,6 +25,7 @@ pub(crate) async fn in_constant_time<T>(work: impl Future<Output = T>) -> T {
 /// in time.
 pub(crate) async fn forgot_password(accounts: &Accounts, email: &EmailAddress) -> Result<(), AccountsError> {
     let (accounts, email) = (accounts.clone(), email.normalised());
+    accounts.throttle.ask_for_mail(&email).await?;
     in_constant_time(kernel::run(move || {
         let (accounts, email) = (accounts.clone(), email.clone());
         async move {

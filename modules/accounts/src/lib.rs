@@ -29,6 +29,7 @@ mod session;
 mod store;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod username;
 mod verify_email;
 

@@ -1,14 +1,19 @@
 //! Logging in.
 
+use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
-use kernel::PgConn;
+use kernel::{PgConn, UserId};
 
 use crate::{
     Accounts, AccountsError, HashedPassword, Password,
     hasher::Verdict,
     password::TypedPassword,
     session::{self, Tokens},
-    store::users::{self, UserRow},
+    store::{
+        sessions,
+        users::{self, UserRow},
+    },
+    throttle,
 };
 
 kernel::text_type! {
@@ -19,15 +24,39 @@ kernel::text_type! {
     }
 }
 
-/// Opens a session for whoever knows the password.
-///
-/// An unknown user and a wrong password are one answer and take the same time. That an address is unverified or an
-/// account disabled is said only to who knows the password.
+/// For how long an address stays known from which somebody has logged in.
+const KNOWN: TimeDelta = TimeDelta::days(30);
+
+/// Opens a session for whoever knows the password, and counts who does not.
 pub(crate) async fn login(
     accounts: &Accounts,
     login: &Login,
     password: &TypedPassword,
 ) -> Result<Tokens, AccountsError> {
+    let attempt = accounts.throttle.log_in(login.as_str(), known_here(accounts, login)).await?;
+    let outcome = check(accounts, login, password).await;
+    let was_a_guess = matches!(
+        outcome,
+        Err(AccountsError::InvalidCredentials | AccountsError::EmailNotVerified | AccountsError::AccountDisabled)
+    );
+    if !was_a_guess {
+        accounts.throttle.forgive(attempt).await;
+    }
+    outcome
+}
+
+/// Whose name it is, if they have logged in from here lately.
+async fn known_here(accounts: &Accounts, login: &Login) -> Result<Option<UserId>, AccountsError> {
+    let mut conn = accounts.pool.get().await?;
+    let Some(user) = users::find_by_login(&mut conn, login.as_str()).await? else { return Ok(None) };
+    let origin = throttle::origin(&accounts.keys, user.id);
+    let known = sessions::is_known(&mut conn, user.id, &origin, accounts.clock.now() - KNOWN).await?;
+    Ok(known.then_some(user.id))
+}
+
+/// An unknown user and a wrong password are one answer and take the same time. That an address is unverified or an
+/// account disabled is said only to who knows the password.
+async fn check(accounts: &Accounts, login: &Login, password: &TypedPassword) -> Result<Tokens, AccountsError> {
     // The password may be changed, or its hash freshened, while it is being verified: then it is verified again.
     for _ in 0..3 {
         let user = {
@@ -69,7 +98,7 @@ async fn open(
     verified: UserRow,
     fresher: Option<HashedPassword>,
 ) -> Result<Option<Tokens>, AccountsError> {
-    let accounts = accounts.clone();
+    let (accounts, origin) = (accounts.clone(), throttle::origin(&accounts.keys, verified.id));
     kernel::run(move || {
         let (accounts, verified, fresher) = (accounts.clone(), verified.clone(), fresher.clone());
         async move {
@@ -85,7 +114,7 @@ async fn open(
                 if let Some(hash) = &fresher {
                     users::set_password(conn, user.id, hash.as_str(), now).await?;
                 }
-                session::open(conn, &accounts.keys, &user, now).await.map(Some)
+                session::open(conn, &accounts.keys, &user, &origin, now).await.map(Some)
             })
             .await
         }

@@ -11,6 +11,7 @@ use crate::{
         sessions::{self, RefreshTokenRow},
         users,
     },
+    throttle::Door,
 };
 
 /// A client that lost our answer, or two tabs of one browser, may present a token twice within this time.
@@ -21,6 +22,15 @@ const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// A token that was already exchanged is answered with the same successor for ten seconds. After that its second use
 /// means that two people have it, and the session ends for both.
 pub(crate) async fn refresh(accounts: &Accounts, token: &RefreshToken) -> Result<Tokens, AccountsError> {
+    let attempt = accounts.throttle.knock(Door::Refresh).await?;
+    let outcome = try_exchange(accounts, token).await;
+    if !matches!(outcome, Err(AccountsError::InvalidRefreshToken)) {
+        accounts.throttle.forgive(attempt).await;
+    }
+    outcome
+}
+
+async fn try_exchange(accounts: &Accounts, token: &RefreshToken) -> Result<Tokens, AccountsError> {
     let (accounts, token) = (accounts.clone(), token.clone());
     let outcome = kernel::run(move || {
         let (accounts, token) = (accounts.clone(), token.clone());

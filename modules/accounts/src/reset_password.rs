@@ -13,6 +13,7 @@ use crate::{
         sessions,
         users::{self, UserRow},
     },
+    throttle::Door,
 };
 
 /// Replaces the password of whoever was mailed the token, ends all their sessions and uses up their other tokens. That
@@ -23,7 +24,12 @@ pub(crate) async fn reset_password(
     password: &Password,
 ) -> Result<(), AccountsError> {
     // The token is looked at before a hash is made, so that guesses cost us nothing, and again afterwards.
-    let user = find_user(accounts, token).await?;
+    let attempt = accounts.throttle.knock(Door::MailedToken).await?;
+    let found = find_user(accounts, token).await;
+    if !matches!(found, Err(AccountsError::InvalidToken)) {
+        accounts.throttle.forgive(attempt).await;
+    }
+    let user = found?;
     password.check(&user.username, &user.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(password).await?;
 

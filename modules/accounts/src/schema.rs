@@ -32,6 +32,7 @@ pub mod accounts {
             created_at -> Timestamptz,
             ended_at -> Nullable<Timestamptz>,
             end_reason -> Nullable<Text>,
+            origin -> Nullable<Bytea>,
         }
     }
 

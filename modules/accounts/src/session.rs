@@ -113,15 +113,16 @@ impl RefreshSecret {
     }
 }
 
-/// Opens a session for `user`. Joins the caller's transaction.
+/// Opens a session for `user`, who is at `origin`. Joins the caller's transaction.
 pub(crate) async fn open(
     conn: &mut PgConn,
     keys: &TokenKeys,
     user: &UserRow,
+    origin: &[u8],
     now: DateTime<Utc>,
 ) -> Result<Tokens, AccountsError> {
     let (id, secret, expires_at) = (SessionId::new(), RefreshSecret::random(), now + REFRESH_LIFETIME);
-    sessions::insert(conn, id, user.id, now).await?;
+    sessions::insert(conn, id, user.id, origin, now).await?;
     sessions::insert_token(conn, id, RefreshTokenId::new(), &secret.hash(), (now, expires_at)).await?;
     Ok(Tokens::issue(keys, user, &secret, expires_at, now)?)
 }

@@ -10,6 +10,7 @@ use crate::{
     one_time::{Claimed, MailedToken, Purpose},
     register::send_verification,
     store::{one_time_tokens, users},
+    throttle::Door,
 };
 
 /// How many mails of one kind an account is sent in an hour.
@@ -26,6 +27,15 @@ pub(crate) enum Verification {
 
 /// Marks the address that the token was sent to as proven.
 pub(crate) async fn verify_email(accounts: &Accounts, token: &MailedToken) -> Result<Verification, AccountsError> {
+    let attempt = accounts.throttle.knock(Door::MailedToken).await?;
+    let outcome = claim(accounts, token).await;
+    if !matches!(outcome, Err(AccountsError::InvalidToken)) {
+        accounts.throttle.forgive(attempt).await;
+    }
+    outcome
+}
+
+async fn claim(accounts: &Accounts, token: &MailedToken) -> Result<Verification, AccountsError> {
     let (accounts, token) = (accounts.clone(), token.clone());
     kernel::run(move || {
         let (accounts, token) = (accounts.clone(), token.clone());
@@ -60,6 +70,7 @@ pub(crate) async fn verify_email(accounts: &Accounts, token: &MailedToken) -> Re
 /// that, in words or in time.
 pub(crate) async fn resend_verification(accounts: &Accounts, email: &EmailAddress) -> Result<(), AccountsError> {
     let (accounts, email) = (accounts.clone(), email.normalised());
+    accounts.throttle.ask_for_mail(&email).await?;
     in_constant_time(kernel::run(move || {
         let (accounts, email) = (accounts.clone(), email.clone());
         async move {

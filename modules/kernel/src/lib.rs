@@ -13,6 +13,7 @@ pub mod db;
 mod id;
 pub mod idempotency;
 pub mod job;
+pub mod limit;
 pub mod mail;
 pub mod migration;
 mod money;
@@ -28,6 +29,7 @@ pub use cursor::{Cursor, LIMIT_DEFAULT, LIMIT_MAX};
 pub use db::{DbError, PgConn, Pool};
 pub use id::{BusinessId, MediaId, OrderId, ProductId, UserId, VariantId};
 pub use job::{Job, Outcome, Queue, enqueue, enqueue_many};
+pub use limit::{Limiter, Quota, SharedLimiter, TooMany};
 pub use money::{CURRENCIES, Currency, Money, MoneyError, split_by_largest_remainder};
 pub use problem::{FieldError, Kind, Problem};
 #[doc(hidden)]

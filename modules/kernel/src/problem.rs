@@ -48,6 +48,8 @@ pub const NOT_FOUND: Kind = Kind::new("not_found", 404, "There is no such thing"
 pub const INTERNAL: Kind = Kind::new("internal", 500, "Something went wrong on our side");
 /// Too busy, or the database is away.
 pub const UNAVAILABLE: Kind = Kind::new("unavailable", 503, "Try again in a moment");
+/// The caller, or the address, has asked for more than its share.
+pub const RATE_LIMITED: Kind = Kind::new("rate_limited", 429, "Too many requests");
 /// `If-Match` is needed and missing (RFC 6585).
 pub const PRECONDITION_REQUIRED: Kind = Kind::new("precondition_required", 428, "Say which version you are changing");
 /// `If-Match` names a version that is no longer the current one.
@@ -62,6 +64,7 @@ pub fn kinds() -> Vec<Kind> {
         NOT_FOUND,
         INTERNAL,
         UNAVAILABLE,
+        RATE_LIMITED,
         PRECONDITION_REQUIRED,
         PRECONDITION_FAILED,
     ];

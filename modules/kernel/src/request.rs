@@ -1,9 +1,10 @@
 //! What is known about the request that is being served: carried along with the task, into jobs, logs and events.
 
-use std::future::Future;
+use std::{future::Future, net::IpAddr};
 
 tokio::task_local! {
     static CURRENT: Context;
+    static ADDRESS: IpAddr;
 }
 
 /// The request that is being served.
@@ -28,4 +29,15 @@ pub fn current() -> Context {
 /// The present request's id.
 pub fn id() -> Option<String> {
     CURRENT.try_with(|context| context.request_id.clone()).ok().flatten()
+}
+
+/// Runs `work` on behalf of a client at `address`. Known to the request's own task only: what goes on without the client
+/// has no business with it.
+pub async fn from_address<F: Future>(address: IpAddr, work: F) -> F::Output {
+    ADDRESS.scope(address, work).await
+}
+
+/// Where the client of the present request is; `None` outside of one.
+pub fn address() -> Option<IpAddr> {
+    ADDRESS.try_with(|address| *address).ok()
 }

@@ -4,3 +4,5 @@
 mod gateway;
 mod postgres;
 mod webhooks;
+mod crowds;
+mod redis;

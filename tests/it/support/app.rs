@@ -31,13 +31,17 @@ use super::{answer::Answer, outbox::Outbox, shop::Shop};
 /// What the gateway signs with.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PASSWORD: &str = "correct horse battery staple";
-const SECRETS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("SECRET_KEY", "only-for-tests-and-of-at-least-thirty-two-bytes"),
     ("OMS_WEBHOOK_SECRETS", WEBHOOK_SECRET),
     ("OMS_GATEWAY_API_KEY", "only-for-tests-gateway"),
     // The sweep and the reconciliation are run by hand.
     ("OMS_EXPIRY_SWEEP_SECONDS", "3600"),
     ("OMS_RECONCILE_SECONDS", "3600"),
+    // Whoever tests limits sets some.
+    ("OMS_RATE_LIMIT_CALLER", "0"),
+    ("OMS_RATE_LIMIT_ADDRESS", "0"),
+    ("OMS_LOGIN_GUESSES", "0"),
 ];
 /// Longer than any test's jobs take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,12 +81,18 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// An application with these settings.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
         let database = TestDatabase::new().await;
         let door = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (api, pages) = (door().await, door().await);
         let (url, gateway_url) =
             (format!("http://{}", api.local_addr().unwrap()), format!("http://{}", pages.local_addr().unwrap()));
-        let environment = SECRETS.iter().fold(Environment::empty(), |all, (name, value)| all.with(name, *value));
+        let environment =
+            SETTINGS.iter().chain(settings).fold(Environment::empty(), |all, (name, value)| all.with(name, *value));
         let environment = environment
             .with("DATABASE_URL", database.url())
             .with("OMS_PUBLIC_URL", &url)

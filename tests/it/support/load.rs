@@ -1,8 +1,9 @@
 //! Many clients at once, and chance that can be repeated.
 
-use std::{cell::RefCell, net::SocketAddr};
+use std::{cell::RefCell, net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
+use tokio::time::{Instant, sleep_until};
 
 use super::client::Client;
 
@@ -54,4 +55,35 @@ impl Dice {
             items.swap(last, self.index(last + 1));
         }
     }
+}
+
+/// So many requests a second for so long, each begun when it is due, whatever becomes of the others. Answers what each said and
+/// how long after it was due.
+pub async fn steadily<R>(
+    per_second: u32,
+    duration: Duration,
+    servers: &[SocketAddr],
+    each: impl AsyncFn(&mut Client, usize) -> R,
+) -> Vec<(Duration, R)> {
+    const CONNECTIONS: usize = 32;
+    let (began, results) = (Instant::now(), RefCell::new(Vec::new()));
+    let due = |number: usize| Duration::from_secs(1) * u32::try_from(number).unwrap() / per_second;
+    join_all((0..CONNECTIONS).map(async |first| {
+        let mut client = Client::new(servers, first);
+        for number in (first..).step_by(CONNECTIONS).take_while(|number| due(*number) < duration) {
+            let at = began + due(number);
+            sleep_until(at).await;
+            let result = each(&mut client, number).await;
+            results.borrow_mut().push((at.elapsed(), result));
+        }
+    }))
+    .await;
+    results.into_inner()
+}
+
+/// What so many in a hundred are faster than.
+pub fn percentile<R>(results: &[(Duration, R)], percent: usize) -> Duration {
+    let mut times: Vec<Duration> = results.iter().map(|(took, _)| *took).collect();
+    times.sort_unstable();
+    times.get(times.len() * percent / 100).copied().unwrap_or_default()
 }

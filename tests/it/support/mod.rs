@@ -10,6 +10,7 @@ pub mod load;
 pub mod order;
 pub mod outbox;
 pub mod processes;
+pub mod redis;
 pub mod rows;
 pub mod shop;
 pub mod signals;

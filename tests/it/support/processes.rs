@@ -84,6 +84,10 @@ impl Site {
             ("MAIL_FROM", "Shop <shop@example.com>".to_owned()),
             ("OMS_MEDIA_URL", directory.join("media").display().to_string()),
             ("OMS_DRAIN_DELAY_SECONDS", "0".to_owned()),
+            // Whoever tests limits sets some.
+            ("OMS_RATE_LIMIT_CALLER", "0".to_owned()),
+            ("OMS_RATE_LIMIT_ADDRESS", "0".to_owned()),
+            ("OMS_LOGIN_GUESSES", "0".to_owned()),
             ("OMS_LOG", "warn".to_owned()),
             ("OMS_LOG_FORMAT", "json".to_owned()),
         ];

@@ -2,7 +2,7 @@
 
 use kernel::{
     Kind, Problem,
-    problem::{NOT_FOUND, UNAUTHENTICATED, UNAVAILABLE},
+    problem::{NOT_FOUND, RATE_LIMITED, UNAUTHENTICATED, UNAVAILABLE},
 };
 
 use crate::{AccountsError, HasherError};
@@ -61,6 +61,10 @@ impl From<AccountsError> for Problem {
                 UNAUTHENTICATED.problem("The account of this access token is gone or disabled. Log in again.")
             }
             AccountsError::UnknownUser => NOT_FOUND.problem("There is no such user."),
+            AccountsError::TooMany(too_many) => RATE_LIMITED.problem(format!(
+                "There were too many attempts. Wait {} s and try again, or ask for a new password with POST /v1/auth/forgot-password.",
+                too_many.seconds()
+            )),
             AccountsError::Hasher(HasherError::Busy) => UNAVAILABLE
                 .problem("Too many people are logging in at once. Nothing was changed; try again in a moment."),
             AccountsError::Hasher(error @ (HasherError::Algorithm(_) | HasherError::Interrupted(_))) => {
@@ -93,6 +97,8 @@ kernel::problem_responses! {
         BadRequest = 400,
         /// The token is unknown, expired or used
         NotFound = 404,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side
@@ -105,6 +111,8 @@ kernel::problem_responses! {
     pub enum MailRequestProblem from AccountsError {
         /// The request is not valid
         BadRequest = 400,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side
@@ -121,6 +129,8 @@ kernel::problem_responses! {
         Unauthorized = 401,
         /// The password is right, but the address is not verified or the account is disabled
         Forbidden = 403,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side
@@ -135,6 +145,8 @@ kernel::problem_responses! {
         BadRequest = 400,
         /// The token is unknown, expired or used, or its session has ended
         Unauthorized = 401,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side
@@ -151,6 +163,8 @@ kernel::problem_responses! {
         NotFound = 404,
         /// The password is too easily guessed
         Conflict = 409,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side
@@ -185,6 +199,8 @@ kernel::problem_responses! {
         Forbidden = 403,
         /// The new password is too easily guessed
         Conflict = 409,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side

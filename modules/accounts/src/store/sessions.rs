@@ -33,12 +33,30 @@ pub(crate) struct RefreshTokenRow {
 }
 
 /// Adds a session.
-pub(crate) async fn insert(conn: &mut PgConn, id: SessionId, user: UserId, now: DateTime<Utc>) -> QueryResult<()> {
-    diesel::insert_into(sessions::table)
-        .values((sessions::id.eq(id), sessions::user_id.eq(user), sessions::created_at.eq(now)))
-        .execute(conn)
-        .await
-        .map(drop)
+pub(crate) async fn insert(
+    conn: &mut PgConn,
+    id: SessionId,
+    user: UserId,
+    origin: &[u8],
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let row =
+        (sessions::id.eq(id), sessions::user_id.eq(user), sessions::origin.eq(origin), sessions::created_at.eq(now));
+    diesel::insert_into(sessions::table).values(row).execute(conn).await.map(drop)
+}
+
+/// Whether the user has opened a session from there since.
+pub(crate) async fn is_known(
+    conn: &mut PgConn,
+    user: UserId,
+    origin: &[u8],
+    since: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let known = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::origin.eq(origin))
+        .filter(sessions::created_at.gt(since));
+    diesel::select(diesel::dsl::exists(known)).get_result(conn).await
 }
 
 /// Adds a refresh token to a session.

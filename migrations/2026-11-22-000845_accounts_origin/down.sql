@@ -1,0 +1,1 @@
+ALTER TABLE accounts.sessions DROP COLUMN origin;

@@ -1,0 +1,87 @@
+//! what strangers see of the catalog is kept for a moment while Redis is there.
+
+use std::time::Duration;
+
+use diesel_async::RunQueryDsl;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::support::{
+    app::{Person, TestApp},
+    redis::Redis,
+    shop::text,
+};
+
+impl TestApp {
+    /// Behind the API's back, so that nobody is told.
+    async fn rename_by_hand(&self, product: &str, name: &str) {
+        diesel::sql_query(format!("UPDATE catalog.products SET name = '{name}' WHERE id = '{product}'"))
+            .execute(&mut self.database.connect().await)
+            .await
+            .unwrap();
+    }
+
+    async fn name_of(&self, who: Option<&Person>, product: &str) -> String {
+        text(&self.send(who, Method::GET, &format!("/products/{product}"), &[], None).await.ok(200), "name")
+    }
+
+    /// Whether strangers are shown what was kept.
+    async fn is_kept(&self, product: &str) -> bool {
+        self.rename_by_hand(product, "Before").await;
+        // What was kept from earlier is gone.
+        sleep(Duration::from_millis(2_100)).await;
+        let before = self.name_of(None, product).await;
+        self.rename_by_hand(product, "After").await;
+        assert_eq!(before, "Before");
+        self.name_of(None, product).await == "Before"
+    }
+}
+
+#[tokio::test]
+async fn r_03_strangers_are_shown_what_was_kept_until_the_catalog_changes_or_redis_is_away() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let product = app.variant().product().await;
+    let (id, variant) = (text(&product, "id"), text(&product["variants"][0], "id"));
+    let seller = app.default_shop().await.owner.clone();
+    app.name_of(None, &id).await;
+    sleep(Duration::from_millis(500)).await;
+
+    assert!(app.is_kept(&id).await);
+    // Who shows a token, or has seen it already, is shown what is.
+    assert_eq!(app.name_of(Some(&seller), &id).await, "After");
+    let path = format!("/products/{id}");
+    let (first, kept) = (
+        app.send(None, Method::GET, &path, &[("if-none-match", "\"0\"")], None).await,
+        app.send(None, Method::GET, &path, &[], None).await,
+    );
+    assert_eq!((text(&first.ok(200), "name"), text(&kept.ok(200), "name")), ("After".into(), "Before".into()));
+    // What is kept is the same answer, to the header.
+    for name in ["content-type", "cache-control", "x-content-type-options"] {
+        assert_eq!(first.header(name), kept.header(name), "{name}");
+    }
+    let tag = kept.header("etag").unwrap();
+    assert_ne!(Some(tag), first.header("etag"));
+    app.send(None, Method::GET, &path, &[("if-none-match", first.header("etag").unwrap())], None).await.ok(304);
+
+    // A change over the API is seen by everybody at once: here, goods come in.
+    let receive = format!("/variants/{variant}/stock/receive");
+    app.command(&seller, &receive, &app.key(), json!({ "quantity": 5 })).await.ok(200);
+    let shown = app.send(None, Method::GET, &path, &[], None).await.ok(200);
+    assert_eq!((text(&shown, "name").as_str(), shown["available"].as_i64()), ("After", Some(15)));
+
+    // Many at once are shown the same, and it is right two seconds after an order.
+    let alice = app.customer("alice").await;
+    app.place(&alice, &[(&variant, 4)]).await;
+    let all = join_all((0..50).map(|_| app.send(None, Method::GET, &path, &[], None))).await;
+    assert!(all.iter().all(|answer| answer.body == all[0].body));
+    sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(app.send(None, Method::GET, &path, &[], None).await.ok(200)["available"], 11);
+
+    redis.freeze();
+    assert!(!app.is_kept(&id).await);
+    redis.thaw();
+    app.finish().await;
+}
