@@ -29,9 +29,9 @@ pub(crate) async fn change_password(
     new.check(&verified.username, &verified.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(new).await?;
 
-    let accounts = accounts.clone();
-    kernel::run(move || {
-        let (accounts, verified, hash) = (accounts.clone(), verified.clone(), hash.clone());
+    let deps = accounts.clone();
+    let tokens = kernel::run(move || {
+        let (accounts, verified, hash) = (deps.clone(), verified.clone(), hash.clone());
         async move {
             let mut conn = accounts.pool.get().await?;
             let now = accounts.clock.now();
@@ -42,11 +42,13 @@ pub(crate) async fn change_password(
                 if user.password_hash != verified.password_hash {
                     return Err(AccountsError::WrongPassword);
                 }
-                replace(conn, &user, &hash, EndReason::PasswordChange, now).await?;
+                let user = replace(conn, &user, &hash, EndReason::PasswordChange, now).await?;
                 session::open(conn, &accounts.keys, &user, now).await
             })
             .await
         }
     })
-    .await
+    .await?;
+    accounts.doors.look_now().await;
+    Ok(tokens)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::{Pool, SharedClock, mail::Mailer};
 
-use crate::{Hasher, TokenKeys};
+use crate::{Doors, Hasher, TokenKeys};
 
 /// What the module needs: built once in the composition root, cheap to clone.
 #[derive(Clone)]
@@ -12,6 +12,7 @@ pub struct Accounts {
     pub(crate) pool: Pool,
     pub(crate) clock: SharedClock,
     pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) doors: Arc<Doors>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) public_url: Arc<str>,
     pub(crate) hasher: Hasher,
@@ -23,11 +24,12 @@ impl Accounts {
     pub fn new(
         pool: Pool,
         clock: SharedClock,
-        keys: Arc<TokenKeys>,
+        doors: Arc<Doors>,
         mailer: Arc<dyn Mailer>,
         public_url: &str,
         hasher: Hasher,
     ) -> Self {
-        Self { pool, clock, keys, mailer, public_url: public_url.trim_end_matches('/').into(), hasher }
+        let keys = doors.keys().clone();
+        Self { pool, clock, keys, doors, mailer, public_url: public_url.trim_end_matches('/').into(), hasher }
     }
 }
