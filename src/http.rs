@@ -80,7 +80,8 @@ pub fn app(
 /// When the port is taken or the API document cannot be made.
 pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
-    Server::bind(wiring.config.listen, wiring.config.max_connections, app, shutdown).await
+    let server = Server::bind(wiring.config.listen, wiring.config.max_connections, app, shutdown).await?;
+    Ok(server.guarded_by(wiring.doors.clone()))
 }
 
 /// Puts the application behind a port that is open already.
@@ -89,5 +90,6 @@ pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerE
 /// When the API document cannot be made.
 pub fn serve_on(listener: TcpListener, wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
-    Server::on(listener, wiring.config.max_connections, app, shutdown)
+    let server = Server::on(listener, wiring.config.max_connections, app, shutdown)?;
+    Ok(server.guarded_by(wiring.doors.clone()))
 }

@@ -1,6 +1,7 @@
 //! The API of all modules as one service, and the document that describes exactly what it does.
 
 mod harden;
+mod scopes;
 
 use poem::{EndpointExt, Route, endpoint::BoxEndpoint};
 use poem_openapi::{LicenseObject, OpenApiService};
@@ -10,20 +11,24 @@ use crate::wiring::Wiring;
 
 const TITLE: &str = "OMS";
 const ABOUT: &str = "Order management: accounts, catalog, orders and payments.\n\n\
-    Log in, send the access token as `Authorization: Bearer …`. Amounts are integers in minor units with a currency. Lists \
+    Log in, send the access token as `Authorization: Bearer …`; programs send an API key in its place. Amounts are integers in minor units with a currency. Lists \
     answer `data` and `next_cursor`; send that back as `cursor` for the next page. Send an `Idempotency-Key` with every request \
     that moves money or stock, and repeat the request with the same key when you get no answer. `RateLimit` and \
     `RateLimit-Policy` say how many requests are left; 429 says in `Retry-After` when to come back. Every refusal is \
     `application/problem+json` with a stable `code`; see `/problems`.";
 
 /// The Apis of all modules, in the order in which they are documented.
-type Apis = (accounts::AuthApi, accounts::MeApi, catalog::Api, orders::Apis, payments::Api);
+type Apis = (accounts::AuthApi, accounts::MeApi, People, catalog::Api, orders::Apis, payments::Api);
+
+/// What administrators do about people and programs.
+type People = (accounts::AdminApi, accounts::ApiKeysApi);
 
 fn apis(wiring: &Wiring) -> Apis {
     let pool = &wiring.api_pool;
     (
         accounts::AuthApi::new(wiring.accounts(pool)),
         accounts::MeApi::new(wiring.accounts(pool)),
+        (accounts::AdminApi::new(wiring.accounts(pool)), accounts::ApiKeysApi::new(wiring.accounts(pool))),
         catalog::api(&wiring.catalog(pool)),
         orders::apis(&wiring.orders(pool)),
         wiring.payments_api(),
@@ -40,7 +45,7 @@ fn openapi(wiring: &Wiring) -> OpenApiService<Apis, ()> {
 
 /// Everything under `/v1`, with what its handlers look up in a request.
 pub fn service(wiring: &Wiring) -> BoxEndpoint<'static, poem::Response> {
-    Route::new().nest("/", openapi(wiring)).data(wiring.verifier()).boxed()
+    Route::new().nest("/", openapi(wiring)).data(wiring.verifier()).before(scopes::announce).boxed()
 }
 
 /// Why the document cannot be made.

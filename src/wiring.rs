@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
-use accounts::{Accounts, Hasher, KeyError, TokenKeys};
+use accounts::{Accounts, Doors, Hasher, KeyError, TokenKeys};
 use catalog::{
     Catalog,
     media::{MediaStore, OpenStoreError, Workshop, open_store},
@@ -75,8 +75,8 @@ pub struct Wiring {
     pub machinery_pool: Pool,
     /// One connection for readiness, so that it can be asked while everything else is busy.
     pub health_pool: Pool,
-    /// Signs and verifies access tokens.
-    pub keys: Arc<TokenKeys>,
+    /// Knows who is let in.
+    pub doors: Arc<Doors>,
     /// Carries mail.
     pub mailer: Arc<dyn Mailer>,
     /// The payment gateways by name.
@@ -127,7 +127,7 @@ impl Wiring {
             worker_pool: pools.worker,
             machinery_pool: pools.machinery,
             health_pool: pools.health,
-            keys: Arc::new(keys.map_err(WiringError::SecretKey)?),
+            doors: Arc::new(Doors::new(pools.doors, clock.clone(), Arc::new(keys.map_err(WiringError::SecretKey)?))),
             mailer: Arc::new(mailer(&config, clock.clone())?),
             gateways: Arc::new(BTreeMap::from([(GATEWAY.to_owned(), gateway)])),
             webhook_secrets: SigningSecrets::new(secrets),
@@ -144,13 +144,13 @@ impl Wiring {
 
     /// Tells who a token belongs to.
     pub fn verifier(&self) -> SharedVerifier {
-        self.keys.clone()
+        self.doors.clone()
     }
 
     /// Accounts, over one of the pools.
     pub fn accounts(&self, pool: &Pool) -> Accounts {
-        let (keys, mailer, url) = (self.keys.clone(), self.mailer.clone(), self.config.public_url.as_str());
-        let accounts = Accounts::new(pool.clone(), self.clock.clone(), keys, mailer, url, self.hasher.clone());
+        let (doors, mailer, url) = (self.doors.clone(), self.mailer.clone(), self.config.public_url.as_str());
+        let accounts = Accounts::new(pool.clone(), self.clock.clone(), doors, mailer, url, self.hasher.clone());
         accounts.throttled(self.turnstile.clone(), self.config.login_guesses)
     }
 
@@ -211,6 +211,7 @@ struct Pools {
     worker: Pool,
     machinery: Pool,
     health: Pool,
+    doors: Pool,
 }
 
 impl Pools {
@@ -240,6 +241,12 @@ impl Pools {
             health: pool(PoolSettings {
                 max_size: 1,
                 application_name: "oms health",
+                statement_timeout: Duration::from_secs(1),
+                ..PoolSettings::default()
+            }),
+            doors: pool(PoolSettings {
+                max_size: 1,
+                application_name: "oms doors",
                 statement_timeout: Duration::from_secs(1),
                 ..PoolSettings::default()
             }),

@@ -5,13 +5,14 @@ use std::{
     process::ExitCode,
 };
 
-use accounts::{Hasher, Password, Username, admin};
+use accounts::{Decision, Hasher, Password, Username, admin};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Parser, Subcommand, ValueEnum};
 use kernel::{
-    Clock, EmailAddress, PgConn, Role, SystemClock,
+    Clock, EmailAddress, PgConn, Prose, Role, SystemClock,
     db::{self, PoolSettings},
+    trail::Actor,
 };
 use rand::Rng;
 
@@ -21,7 +22,7 @@ use crate::{
     telemetry,
 };
 
-/// Create an admin, give a role, reset a password, list accounts
+/// Create an admin, give a role, disable or enable, reset a password, list accounts
 #[derive(Debug, Parser)]
 pub struct Args {
     #[command(subcommand)]
@@ -40,12 +41,25 @@ enum Action {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Give an account a role; access tokens that are out keep the old one for 15 minutes at most
+    /// Give an account a role; their sessions end and they log in again
     SetRole {
         /// User name or e-mail address
         user: String,
         /// What they may do
         role: RoleName,
+    },
+    /// Keep an account out: no login, sessions end, API keys stop, all within a second
+    Disable {
+        /// User name or e-mail address
+        user: String,
+        /// Why; it is kept in the trail
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let an account in again
+    Enable {
+        /// User name or e-mail address
+        user: String,
     },
     /// Give an account a new password; their sessions end and they are told by mail
     ResetPassword {
@@ -111,14 +125,26 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let email = EmailAddress::parse(email).context("the e-mail address cannot be used")?;
             let password = Chosen::new(password_stdin, username.as_str(), email.as_str())?;
             let hash = Hasher::default().hash(&password.password).await?;
-            admin::create_user(&mut conn, &username, &email, &hash, Role::Admin, true, now).await?;
+            admin::create_admin(&mut conn, &username, &email, &hash, now).await?;
             println!("{} is an admin now and can log in", username.as_str());
             password.tell();
         }
         Action::SetRole { user, role } => {
             let user = find(&mut conn, &user).await?;
-            admin::set_role(&mut conn, user.id, role.into(), now).await?;
+            admin::decide(&mut conn, Actor::Console, user.id, &Decision::Role(role.into()), now).await?;
             println!("{} was {} and is {} now", user.username, name_of(user.role), name_of(role.into()));
+        }
+        Action::Disable { user, reason } => {
+            let user = find(&mut conn, &user).await?;
+            let reason = reason.map(Prose::<1, 500>::parse).transpose().context("the reason cannot be used")?;
+            let decision = Decision::Disable(reason.map(|reason| reason.as_str().to_owned()));
+            admin::decide(&mut conn, Actor::Console, user.id, &decision, now).await?;
+            println!("{} is kept out; their sessions have ended", user.username);
+        }
+        Action::Enable { user } => {
+            let user = find(&mut conn, &user).await?;
+            admin::decide(&mut conn, Actor::Console, user.id, &Decision::Enable, now).await?;
+            println!("{} may log in again", user.username);
         }
         Action::ResetPassword { user, password_stdin } => {
             let user = find(&mut conn, &user).await?;

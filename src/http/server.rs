@@ -2,10 +2,12 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use accounts::Doors;
 use poem::{Response, endpoint::BoxEndpoint};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
     time::timeout,
 };
 
@@ -39,6 +41,7 @@ pub struct Server {
     app: Arc<BoxEndpoint<'static, Response>>,
     connections: usize,
     shutdown: Shutdown,
+    doors: Option<Arc<Doors>>,
 }
 
 impl Server {
@@ -68,7 +71,20 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().map_err(|source| ServerError::Bind { address: unknown, source })?;
-        Ok(Self { listener, address, app: Arc::new(app), connections: max_connections.min(files_left()), shutdown })
+        Ok(Self {
+            listener,
+            address,
+            app: Arc::new(app),
+            connections: max_connections.min(files_left()),
+            shutdown,
+            doors: None,
+        })
+    }
+
+    /// Has the doors watched while it serves.
+    #[must_use]
+    pub fn guarded_by(self, doors: Arc<Doors>) -> Self {
+        Self { doors: Some(doors), ..self }
     }
 
     /// Where it listens; tells the port when it was opened as port 0.
@@ -80,6 +96,12 @@ impl Server {
     pub async fn run(self) {
         let permits = Arc::new(Semaphore::new(self.connections));
         let mut stopping = self.shutdown.clone();
+        // Ends with this function, that is, after the last request.
+        let mut watching = JoinSet::new();
+        if let Some(doors) = self.doors {
+            doors.look_now().await;
+            watching.spawn(async move { doors.watch().await });
+        }
         tracing::info!(address = %self.address, "listening");
         loop {
             let accepted = tokio::select! {

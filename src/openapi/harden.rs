@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use poem::http::Method;
 use serde_json::{Map, Value, json};
+
+use super::scopes;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -20,10 +23,11 @@ pub(super) fn harden(document: &mut Value) {
     }
     bound_unsigned(document);
     whole_bounds(document);
-    for_each_operation(document, |path, operation| {
+    for_each_operation(document, |method, path, operation| {
         close_forms(operation);
         parameters(operation);
         one_bearer(operation);
+        keys(method, path, operation);
         framework_answers(path, operation);
     });
     one_scheme(document);
@@ -33,11 +37,11 @@ pub(super) fn harden(document: &mut Value) {
     }
 }
 
-fn for_each_operation(document: &mut Value, mut change: impl FnMut(&str, &mut Map<String, Value>)) {
+fn for_each_operation(document: &mut Value, mut change: impl FnMut(&str, &str, &mut Map<String, Value>)) {
     for (path, item) in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             if let Some(operation) = operation.as_object_mut().filter(|_| METHODS.contains(&method.as_str())) {
-                change(path, operation);
+                change(method, path, operation);
             }
         }
     }
@@ -217,6 +221,30 @@ fn one_bearer(operation: &mut Map<String, Value>) {
     }
 }
 
+/// What an API key needs, where one is taken, is kept as `x-scope`; and everything that wants to know who asks may find that
+/// a key is not good for it.
+fn keys(method: &str, path: &str, operation: &mut Map<String, Value>) {
+    if !operation.contains_key("x-role") {
+        return;
+    }
+    let method = method.to_uppercase().parse::<Method>().ok();
+    let needed = method.and_then(|method| scopes::needed(&method, path.strip_prefix("/v1").unwrap_or(path)));
+    if let Some(scope) = needed {
+        operation.insert("security".to_owned(), json!([{ "bearer": [] }, { "api_key": [] }]));
+        operation.insert("x-scope".to_owned(), json!(scope.name()));
+    }
+    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        responses.entry("403").or_insert_with(|| refusal("The API key is not good for this"));
+    }
+}
+
+fn refusal(about: &str) -> Value {
+    json!({
+        "description": about,
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
+}
+
 fn one_scheme(document: &mut Value) {
     let Some(root) = document.as_object_mut() else { return };
     let components = root.entry("components").or_insert(json!({}));
@@ -226,6 +254,9 @@ fn one_scheme(document: &mut Value) {
             json!({ "bearer": {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "The access token of a login. What an operation demands of its owner is its `x-role`.",
+            }, "api_key": {
+                "type": "http", "scheme": "bearer", "bearerFormat": "oms_live_…",
+                "description": "An API key that an administrator made, for programs. It acts as its owner; what an operation demands of it is its `x-scope`.",
             } }),
         );
     }
@@ -255,12 +286,7 @@ fn framework_answers(path: &str, operation: &mut Map<String, Value>) {
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, about) in answers {
-        responses.entry(status).or_insert_with(|| {
-            json!({
-                "description": about,
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-            })
-        });
+        responses.entry(status).or_insert_with(|| refusal(about));
     }
     if let Some(too_many) = responses.get_mut("429").filter(|_| is_limited).and_then(Value::as_object_mut) {
         let about = "In how many seconds to come back";
@@ -279,7 +305,7 @@ fn describe_answers(document: &mut Value) {
         .flatten()
         .filter_map(|(name, schema)| Some((name.clone(), schema.get("description")?.as_str()?.to_owned())))
         .collect();
-    for_each_operation(document, |_path, operation| {
+    for_each_operation(document, |_method, _path, operation| {
         for answer in
             operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
         {
@@ -370,7 +396,7 @@ mod tests {
         }
         assert!(get["responses"].get("415").is_none());
         assert!(post["requestBody"]["content"].get("application/json").is_some());
-        assert_eq!(document["components"]["securitySchemes"].as_object().unwrap().len(), 1);
+        assert_eq!(document["components"]["securitySchemes"].as_object().unwrap().len(), 2);
         assert_eq!(document["openapi"], "3.0.3");
     }
 }

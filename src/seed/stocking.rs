@@ -11,7 +11,7 @@ use catalog::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
-use kernel::{BusinessId, Caller, CountryCode, Currency, EmailAddress, Phone, Prose, Text};
+use kernel::{BusinessId, Caller, CountryCode, Currency, EmailAddress, Phone, Prose, Text, trail::Actor};
 
 use super::{
     Dice, OnSale, People, SeedError, Seeder, Size,
@@ -39,7 +39,7 @@ pub(super) async fn hire(seeder: &Seeder) -> Result<People, SeedError> {
         let (name, email) = (Username::parse(user.username)?, EmailAddress::parse(user.email)?);
         let now = seeder.catalog.clock.now();
         let made = admin::create_user(&mut conn, &name, &email, &hash, user.role, true, now).await?;
-        people.insert(user.username, Caller { user_id: made.id, role: user.role });
+        people.insert(user.username, Caller::new(made.id, user.role));
     }
     Ok(people)
 }
@@ -55,7 +55,7 @@ pub(super) async fn stock(seeder: &Seeder, people: &People, size: Size) -> Resul
     for (slug, name, parent) in CATEGORIES {
         let parent_id = parent.and_then(|parent| id_of(&categories, parent));
         let new = NewCategory { parent_id, slug: Slug::parse(slug)?, name: Text::parse(name)? };
-        categories.push((slug, category::create_category(&mut conn, &new, now).await?.id));
+        categories.push((slug, category::create_category(&mut conn, Actor::Console, &new, now).await?.id));
     }
     let mut shelves = Vec::new();
     for business in &BUSINESSES {

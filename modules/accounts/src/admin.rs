@@ -2,11 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::{EmailAddress, PgConn, Role, UserId};
+use kernel::{
+    EmailAddress, PgConn, Role, UserId,
+    trail::{self, Actor},
+};
+use serde_json::json;
 
 use crate::{
-    AccountsError, HashedPassword, Username, reset_password,
+    AccountsError, Decision, HashedPassword, Username, reset_password,
     session::EndReason,
+    standing,
     store::users::{self, NewUser, UserRow},
 };
 
@@ -69,6 +74,26 @@ pub async fn create_user(
     users::insert(conn, &user).await.map(User::from)
 }
 
+/// [`create_user`] for an administrator whose address needs no proof, and an entry in the trail. A use case of its own.
+///
+/// # Errors
+/// As [`create_user`].
+pub async fn create_admin(
+    conn: &mut PgConn,
+    username: &Username,
+    email: &EmailAddress,
+    password: &HashedPassword,
+    now: DateTime<Utc>,
+) -> Result<User, AccountsError> {
+    conn.transaction(async |conn| {
+        let user = create_user(conn, username, email, password, Role::Admin, true, now).await?;
+        let changes = json!({ "username": user.username, "role": "admin" });
+        trail::record(conn, Actor::Console, "user.created", user.id, changes, now).await?;
+        Ok(user)
+    })
+    .await
+}
+
 /// The account that logs in as `login`: a user name or an e-mail address. Joins the caller's transaction.
 ///
 /// # Errors
@@ -77,13 +102,19 @@ pub async fn find(conn: &mut PgConn, login: &str) -> Result<Option<User>, Accoun
     Ok(users::find_by_login(conn, login).await?.map(User::from))
 }
 
-/// Gives a user a role. Access tokens that are out keep the old one until they expire, 15 minutes at most. Joins the
-/// caller's transaction.
+/// Disables or enables a user or gives them a role; their sessions end. Access tokens that are out hold for another second
+/// (see [`crate::Doors`]). A use case of its own.
 ///
 /// # Errors
-/// [`AccountsError::UnknownUser`], or what the database said.
-pub async fn set_role(conn: &mut PgConn, id: UserId, role: Role, now: DateTime<Utc>) -> Result<(), AccountsError> {
-    if users::set_role(conn, id, role, now).await? { Ok(()) } else { Err(AccountsError::UnknownUser) }
+/// [`AccountsError::UnknownUser`]; [`AccountsError::LastAdmin`]; [`AccountsError::OwnAccount`]; what the database said.
+pub async fn decide(
+    conn: &mut PgConn,
+    by: Actor,
+    id: UserId,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> Result<User, AccountsError> {
+    standing::decide(conn, by, id, decision, now).await.map(User::from)
 }
 
 /// Gives a user a new password: their sessions end, their reset links die, and they are told by mail. A use case of its
@@ -99,7 +130,9 @@ pub async fn reset_password(
 ) -> Result<(), AccountsError> {
     conn.transaction(async |conn| {
         let user = users::lock(conn, id).await?.ok_or(AccountsError::UnknownUser)?;
-        reset_password::replace(conn, &user, password, EndReason::PasswordReset, now).await
+        reset_password::replace(conn, &user, password, EndReason::PasswordReset, now).await?;
+        trail::record(conn, Actor::Console, "user.password_reset", id, json!({}), now).await?;
+        Ok(())
     })
     .await
 }

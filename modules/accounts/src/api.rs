@@ -1,5 +1,8 @@
 //! The module's routes: take the request apart, call one use case, put the answer together.
 
+mod admin;
+mod admin_dto;
+mod api_keys;
 mod dto;
 mod page;
 mod problem;
@@ -27,6 +30,8 @@ use crate::{
     register::register, reset_password::reset_password, session::Tokens, verify_email,
 };
 
+pub use self::{admin::AdminApi, api_keys::ApiKeysApi};
+
 /// Every kind of problem that the module declares.
 pub fn problems() -> Vec<Kind> {
     problem::KINDS.to_vec()
@@ -40,6 +45,12 @@ enum AccountsTag {
     /// The caller's own account
     #[oai(rename = "Me")]
     Me,
+    /// Who may come in, what they may do, and what staff did
+    #[oai(rename = "Administration")]
+    Administration,
+    /// Keys for programs
+    #[oai(rename = "API keys")]
+    ApiKeys,
 }
 
 /// Tokens and pages that hold them are not for caches.

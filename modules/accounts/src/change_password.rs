@@ -34,9 +34,9 @@ pub(crate) async fn change_password(
     new.check(&verified.username, &verified.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(new).await?;
 
-    let (accounts, origin) = (accounts.clone(), throttle::origin(&accounts.keys, id));
-    kernel::run(move || {
-        let (accounts, verified, hash) = (accounts.clone(), verified.clone(), hash.clone());
+    let (deps, origin) = (accounts.clone(), throttle::origin(&accounts.keys, id));
+    let tokens = kernel::run(move || {
+        let (accounts, verified, hash) = (deps.clone(), verified.clone(), hash.clone());
         async move {
             let mut conn = accounts.pool.get().await?;
             let now = accounts.clock.now();
@@ -47,11 +47,13 @@ pub(crate) async fn change_password(
                 if user.password_hash != verified.password_hash {
                     return Err(AccountsError::WrongPassword);
                 }
-                replace(conn, &user, &hash, EndReason::PasswordChange, now).await?;
+                let user = replace(conn, &user, &hash, EndReason::PasswordChange, now).await?;
                 session::open(conn, &accounts.keys, &user, &origin, now).await
             })
             .await
         }
     })
-    .await
+    .await?;
+    accounts.doors.look_now().await;
+    Ok(tokens)
 }

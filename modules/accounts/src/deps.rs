@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::{Pool, SharedClock, SharedLimiter, mail::Mailer};
 
-use crate::{Hasher, TokenKeys, throttle::Throttle};
+use crate::{Doors, Hasher, TokenKeys, throttle::Throttle};
 
 /// What the module needs: built once in the composition root, cheap to clone.
 #[derive(Clone)]
@@ -12,6 +12,7 @@ pub struct Accounts {
     pub(crate) pool: Pool,
     pub(crate) clock: SharedClock,
     pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) doors: Arc<Doors>,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) public_url: Arc<str>,
     pub(crate) hasher: Hasher,
@@ -24,13 +25,14 @@ impl Accounts {
     pub fn new(
         pool: Pool,
         clock: SharedClock,
-        keys: Arc<TokenKeys>,
+        doors: Arc<Doors>,
         mailer: Arc<dyn Mailer>,
         public_url: &str,
         hasher: Hasher,
     ) -> Self {
+        let keys = doors.keys().clone();
         let (public_url, throttle) = (public_url.trim_end_matches('/').into(), Throttle::default());
-        Self { pool, clock, keys, mailer, public_url, hasher, throttle }
+        Self { pool, clock, keys, doors, mailer, public_url, hasher, throttle }
     }
 
     /// The same, slowing down who guesses: so many wrong passwords for a name from an address pass at once, and everything

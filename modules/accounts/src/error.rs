@@ -37,12 +37,30 @@ pub enum AccountsError {
     /// The access token holds and its owner is gone or disabled.
     #[error("the account is gone or disabled")]
     Gone,
-    /// There is no such user (asked for by a program, not over HTTP).
+    /// There is no such user.
     #[error("there is no such user")]
     UnknownUser,
     /// Too many attempts.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// There is no such API key.
+    #[error("there is no such API key")]
+    UnknownKey,
+    /// A key that is to end before it begins.
+    #[error("the API key would end in the past")]
+    KeyEndsInThePast,
+    /// A key that may do more than its owner, or that may decide who may do what.
+    #[error("the API key's role is above its owner's")]
+    KeyAboveOwner,
+    /// Nobody decides about themselves.
+    #[error("nobody decides about their own account")]
+    OwnAccount,
+    /// Somebody must be left who can decide.
+    #[error("this is the last administrator")]
+    LastAdmin,
+    /// The book of who is let in could not be read in time.
+    #[error("the database took too long")]
+    DoorsWait(#[source] tokio::time::error::Elapsed),
     /// Hashing the password failed.
     #[error(transparent)]
     Hasher(#[from] HasherError),

@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
-use kernel::{Caller, Role, SharedClock, UserId, VerifyToken};
+use kernel::{Role, SharedClock, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -53,6 +53,17 @@ struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     role: Role,
+    /// The version of the user's sessions at which it was issued; tokens of an `oms` that knew none have the first.
+    #[serde(default)]
+    ver: i32,
+}
+
+/// What an access token says that is ours and in its time. Whether its owner still has it is for [`crate::Doors`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pass {
+    pub(crate) user_id: UserId,
+    pub(crate) role: Role,
+    pub(crate) version: i32,
 }
 
 /// Everything that is signed or derived with the server's secret.
@@ -105,17 +116,18 @@ impl TokenKeys {
     }
 
     /// A new access token.
-    pub(crate) fn access_token(&self, user: UserId, role: Role, now: DateTime<Utc>) -> Result<String, KeyError> {
+    pub(crate) fn access_token(&self, pass: &Pass, now: DateTime<Utc>) -> Result<String, KeyError> {
         let header = Header { typ: Some(TYPE.to_owned()), kid: Some(self.kid.clone()), ..Header::new(ALGORITHM) };
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: user.as_uuid(),
+            sub: pass.user_id.as_uuid(),
             jti: AccessTokenId::new().as_uuid(),
             iat: now.timestamp(),
             exp: (now + ACCESS_LIFETIME).timestamp(),
             nbf: None,
-            role,
+            role: pass.role,
+            ver: pass.version,
         };
         encode(&header, &claims, &self.encoding).map_err(KeyError::Sign)
     }
@@ -126,7 +138,7 @@ impl TokenKeys {
     /// [`KeyError::Sign`].
     #[cfg(feature = "testing")]
     pub fn token_for(&self, user: UserId, role: Role) -> Result<String, KeyError> {
-        self.access_token(user, role, self.clock.now())
+        self.access_token(&Pass { user_id: user, role, version: 0 }, self.clock.now())
     }
 
     /// What only we can compute of `parts`, for links in mails.
@@ -152,10 +164,9 @@ impl TokenKeys {
             && claims.nbf.is_none_or(|nbf| nbf <= now.saturating_add(leeway))
             && claims.exp.saturating_sub(claims.iat) <= ACCESS_LIFETIME.num_seconds()
     }
-}
 
-impl VerifyToken for TokenKeys {
-    fn verify(&self, token: &str) -> Option<Caller> {
+    /// What the token says, or `None` when it does not hold for whatever reason.
+    pub(crate) fn read(&self, token: &str) -> Option<Pass> {
         if token.len() > TOKEN_MAX {
             return None;
         }
@@ -167,7 +178,8 @@ impl VerifyToken for TokenKeys {
             return None;
         }
         let claims = decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
-        self.holds(&claims).then(|| Caller { user_id: UserId::from_uuid(claims.sub), role: claims.role })
+        let pass = Pass { user_id: UserId::from_uuid(claims.sub), role: claims.role, version: claims.ver };
+        self.holds(&claims).then_some(pass)
     }
 }
 

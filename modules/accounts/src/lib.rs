@@ -6,10 +6,12 @@
 
 pub mod admin;
 mod api;
+mod api_key;
 mod audit;
 mod change_password;
 mod contact;
 mod deps;
+mod doors;
 mod error;
 mod forgot_password;
 mod hasher;
@@ -26,6 +28,7 @@ mod reset_password;
 mod schema;
 mod secret;
 mod session;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -33,14 +36,16 @@ mod throttle;
 mod username;
 mod verify_email;
 
-pub use api::{AuthApi, MeApi, problems};
+pub use api::{AdminApi, ApiKeysApi, AuthApi, MeApi, problems};
 pub use audit::audit;
 pub use contact::{Contact, contact, contacts};
 pub use deps::Accounts;
+pub use doors::Doors;
 pub use error::AccountsError;
 pub use hasher::{HashedPassword, Hasher, HasherError};
 pub use jobs::{PruneAccounts, SendPasswordChanged, SendPasswordReset, SendVerification, register};
 pub use keys::{KeyError, TokenKeys};
 pub use one_time::OneTimeTokenId;
 pub use password::{Password, WeakPassword};
+pub use standing::Decision;
 pub use username::Username;

@@ -7,10 +7,9 @@ use kernel::{PgConn, job};
 use crate::{
     Accounts, AccountsError, HashedPassword, Password, SendPasswordChanged,
     one_time::{Claimed, MailedToken, Purpose},
-    session::EndReason,
+    session::{self, EndReason},
     store::{
         one_time_tokens::{self, OneTimeTokenRow},
-        sessions,
         users::{self, UserRow},
     },
     throttle::Door,
@@ -33,9 +32,9 @@ pub(crate) async fn reset_password(
     password.check(&user.username, &user.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(password).await?;
 
-    let (accounts, token) = (accounts.clone(), token.clone());
+    let (deps, token) = (accounts.clone(), token.clone());
     kernel::run(move || {
-        let (accounts, token, hash) = (accounts.clone(), token.clone(), hash.clone());
+        let (accounts, token, hash) = (deps.clone(), token.clone(), hash.clone());
         async move {
             let claimed = Claimed::parse(&token).ok_or(AccountsError::InvalidToken)?;
             let mut conn = accounts.pool.get().await?;
@@ -48,12 +47,14 @@ pub(crate) async fn reset_password(
                     return Err(AccountsError::InvalidToken);
                 }
                 users::verify_email(conn, user.id, &row.email, now).await?;
-                replace(conn, &user, &hash, EndReason::PasswordReset, now).await
+                replace(conn, &user, &hash, EndReason::PasswordReset, now).await.map(drop)
             })
             .await
         }
     })
-    .await
+    .await?;
+    accounts.doors.look_now().await;
+    Ok(())
 }
 
 /// Whose password the token can reset now.
@@ -78,18 +79,18 @@ async fn genuine(
     Ok((row, user.ok_or(AccountsError::InvalidToken)?))
 }
 
-/// Gives a locked user a new password: their sessions end, reset links die, and they are told by mail. Joins the
-/// caller's transaction.
+/// Gives a locked user a new password: their sessions end, reset links die, and they are told by mail. Answers the user as
+/// they are now. Joins the caller's transaction.
 pub(crate) async fn replace(
     conn: &mut PgConn,
     user: &UserRow,
     hash: &HashedPassword,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<(), AccountsError> {
+) -> Result<UserRow, AccountsError> {
     users::set_password(conn, user.id, hash.as_str(), now).await?;
-    sessions::end_all(conn, user.id, reason, now).await?;
+    let version = session::end_all(conn, user.id, reason, now).await?;
     one_time_tokens::use_up_all(conn, user.id, Purpose::ResetPassword, now).await?;
     job::enqueue(conn, &SendPasswordChanged { user_id: user.id }).await?;
-    Ok(())
+    Ok(UserRow { sessions_version: version, ..user.clone() })
 }

@@ -2,6 +2,23 @@
 
 pub mod accounts {
     diesel::table! {
+        accounts.api_keys (id) {
+            id -> Uuid,
+            prefix -> Text,
+            secret_hash -> Bytea,
+            name -> Text,
+            owner_id -> Uuid,
+            role -> Text,
+            scopes -> Array<Nullable<Text>>,
+            created_by -> Uuid,
+            created_at -> Timestamptz,
+            expires_at -> Nullable<Timestamptz>,
+            last_used_at -> Nullable<Timestamptz>,
+            revoked_at -> Nullable<Timestamptz>,
+        }
+    }
+
+    diesel::table! {
         accounts.one_time_tokens (id) {
             id -> Uuid,
             user_id -> Uuid,
@@ -49,6 +66,8 @@ pub mod accounts {
             disabled_at -> Nullable<Timestamptz>,
             created_at -> Timestamptz,
             updated_at -> Timestamptz,
+            sessions_version -> Int4,
+            sessions_changed_at -> Nullable<Timestamptz>,
         }
     }
 
@@ -56,5 +75,5 @@ pub mod accounts {
     diesel::joinable!(refresh_tokens -> sessions (session_id));
     diesel::joinable!(sessions -> users (user_id));
 
-    diesel::allow_tables_to_appear_in_same_query!(one_time_tokens, refresh_tokens, sessions, users,);
+    diesel::allow_tables_to_appear_in_same_query!(api_keys, one_time_tokens, refresh_tokens, sessions, users,);
 }

@@ -6,14 +6,17 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use kernel::PgConn;
+use kernel::{PgConn, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::{
     AccountsError, KeyError, TokenKeys,
-    keys::ACCESS_LIFETIME,
+    keys::{ACCESS_LIFETIME, Pass},
     secret::secret_text,
-    store::{sessions, users::UserRow},
+    store::{
+        sessions,
+        users::{self, UserRow},
+    },
 };
 
 /// How long a refresh token is good.
@@ -43,6 +46,8 @@ pub(crate) enum EndReason {
     TokenReuse,
     PasswordChange,
     PasswordReset,
+    Disabled,
+    RoleChange,
 }
 
 impl EndReason {
@@ -53,6 +58,8 @@ impl EndReason {
             Self::TokenReuse => "token_reuse",
             Self::PasswordChange => "password_change",
             Self::PasswordReset => "password_reset",
+            Self::Disabled => "disabled",
+            Self::RoleChange => "role_change",
         }
     }
 }
@@ -73,8 +80,9 @@ impl Tokens {
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Self, KeyError> {
+        let pass = Pass { user_id: user.id, role: user.role(), version: user.sessions_version };
         Ok(Self {
-            access: keys.access_token(user.id, user.role(), now)?,
+            access: keys.access_token(&pass, now)?,
             access_lifetime: ACCESS_LIFETIME,
             refresh: refresh.text(),
             refresh_lifetime: expires_at - now,
@@ -125,4 +133,16 @@ pub(crate) async fn open(
     sessions::insert(conn, id, user.id, origin, now).await?;
     sessions::insert_token(conn, id, RefreshTokenId::new(), &secret.hash(), (now, expires_at)).await?;
     Ok(Tokens::issue(keys, user, &secret, expires_at, now)?)
+}
+
+/// Ends all sessions of a locked user: refresh tokens at once, access tokens as soon as every process has looked (see
+/// [`crate::Doors`]). Answers the version that new tokens carry. Joins the caller's transaction.
+pub(crate) async fn end_all(
+    conn: &mut PgConn,
+    user: UserId,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<i32, AccountsError> {
+    sessions::end_all(conn, user, reason, now).await?;
+    Ok(users::next_sessions_version(conn, user, now).await?)
 }

@@ -7,6 +7,8 @@ mod query;
 mod tree;
 
 use chrono::{DateTime, Utc};
+use kernel::trail::Subject;
+use serde_json::{Value, json};
 
 pub use create::{NewCategory, create_category};
 pub use delete::delete_category;
@@ -38,4 +40,15 @@ pub struct Category {
     pub created_at: DateTime<Utc>,
     /// When it changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+impl From<CategoryId> for Subject {
+    fn from(id: CategoryId) -> Self {
+        Self::new("category", id.as_uuid())
+    }
+}
+
+/// What the trail says of a change: the name in addresses as it is now, or was last.
+fn entry(slug: &str) -> Value {
+    json!({ "slug": slug })
 }

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use poem::Request;
 use poem_openapi::{Enum, SecurityScheme, auth::Bearer};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Problem, UserId,
+    ApiKeyId, Kind, NeededScope, Problem, Scopes, UserId,
     problem::{FORBIDDEN, UNAUTHENTICATED},
 };
 
@@ -34,28 +35,62 @@ pub struct Caller {
     pub user_id: UserId,
     /// What they may do.
     pub role: Role,
+    /// The API key that a program of theirs came with.
+    pub api_key: Option<ApiKeyId>,
 }
 
 impl Caller {
+    /// Somebody who logged in.
+    pub const fn new(user_id: UserId, role: Role) -> Self {
+        Self { user_id, role, api_key: None }
+    }
+
     /// Whether they may work other people's orders.
     pub fn is_staff(&self) -> bool {
         self.role >= Role::Operator
     }
 }
 
+/// The owner of a token, and what the token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Who.
+    pub caller: Caller,
+    /// For what.
+    pub scopes: Scopes,
+}
+
 /// Tells who a bearer token belongs to. `accounts` implements it; the composition root hands it to every request.
 pub trait VerifyToken: Send + Sync + 'static {
     /// The owner of the token, or `None` when it does not hold for whatever reason.
-    fn verify(&self, token: &str) -> Option<Caller>;
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Option<Verified>>;
 }
 
 /// The verifier as it travels with a request.
 pub type SharedVerifier = Arc<dyn VerifyToken>;
 
-fn caller(request: &Request, bearer: &Bearer) -> Result<Caller, Problem> {
-    request.data::<SharedVerifier>().and_then(|verifier| verifier.verify(&bearer.token)).ok_or_else(|| {
-        UNAUTHENTICATED.problem("The access token is missing, expired or not ours. Log in or refresh, then send it as 'Authorization: Bearer …'.")
-    })
+const INSUFFICIENT_SCOPE: Kind = Kind::new("insufficient_scope", 403, "The API key is not good for this");
+pub(crate) const PROBLEMS: &[Kind] = &[INSUFFICIENT_SCOPE];
+
+async fn verified(request: &Request, bearer: &Bearer) -> Option<Verified> {
+    request.data::<SharedVerifier>()?.verify(&bearer.token).await
+}
+
+async fn caller(request: &Request, bearer: &Bearer) -> Result<Caller, Problem> {
+    let Some(Verified { caller, scopes }) = verified(request, bearer).await else {
+        return Err(UNAUTHENTICATED.problem(
+            "The access token is missing, expired or not ours. Log in or refresh, then send it as 'Authorization: Bearer …'.",
+        ));
+    };
+    let Scopes::Only(scopes) = scopes else { return Ok(caller) };
+    match request.data::<NeededScope>() {
+        Some(NeededScope(Some(needed))) if scopes.contains(needed) => Ok(caller),
+        Some(NeededScope(Some(needed))) => Err(INSUFFICIENT_SCOPE.problem(format!(
+            "This takes a key with the scope '{}'. An administrator can make one with POST /v1/api-keys.",
+            needed.name()
+        ))),
+        _ => Err(INSUFFICIENT_SCOPE.problem("This is for people: log in and send the access token instead of a key.")),
+    }
 }
 
 fn at_least(role: Role, caller: Caller) -> Result<Caller, Problem> {
@@ -70,19 +105,15 @@ fn at_least(role: Role, caller: Caller) -> Result<Caller, Problem> {
 }
 
 async fn check_customer(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
-    std::future::ready(caller(request, &bearer)).await.map_err(poem::Error::from)
+    Ok(caller(request, &bearer).await?)
 }
 
 async fn check_operator(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
-    std::future::ready(caller(request, &bearer).and_then(|caller| at_least(Role::Operator, caller)))
-        .await
-        .map_err(poem::Error::from)
+    Ok(at_least(Role::Operator, caller(request, &bearer).await?)?)
 }
 
 async fn check_admin(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
-    std::future::ready(caller(request, &bearer).and_then(|caller| at_least(Role::Admin, caller)))
-        .await
-        .map_err(poem::Error::from)
+    Ok(at_least(Role::Admin, caller(request, &bearer).await?)?)
 }
 
 /// Anybody who is logged in, about their own affairs

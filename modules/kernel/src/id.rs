@@ -125,3 +125,7 @@ typed_id!(
     /// An order.
     OrderId
 );
+typed_id!(
+    /// A key that a program comes with.
+    ApiKeyId
+);

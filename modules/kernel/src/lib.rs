@@ -19,19 +19,22 @@ pub mod migration;
 mod money;
 pub mod problem;
 pub mod request;
+mod scope;
 mod text;
+pub mod trail;
 mod use_case;
 
 pub use audit::Difference;
-pub use caller::{Admin, Caller, Customer, Operator, Role, Seller, SharedVerifier, VerifyToken};
+pub use caller::{Admin, Caller, Customer, Operator, Role, Seller, SharedVerifier, Verified, VerifyToken};
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use cursor::{Cursor, LIMIT_DEFAULT, LIMIT_MAX};
 pub use db::{DbError, PgConn, Pool};
-pub use id::{BusinessId, MediaId, OrderId, ProductId, UserId, VariantId};
+pub use id::{ApiKeyId, BusinessId, MediaId, OrderId, ProductId, UserId, VariantId};
 pub use job::{Job, Outcome, Queue, enqueue, enqueue_many};
 pub use limit::{Limiter, Quota, SharedLimiter, TooMany};
 pub use money::{CURRENCIES, Currency, Money, MoneyError, split_by_largest_remainder};
 pub use problem::{FieldError, Kind, Problem};
+pub use scope::{NeededScope, Scope, Scopes};
 #[doc(hidden)]
 pub use text::check_text;
 pub use text::{CountryCode, EmailAddress, Phone, Prose, Text, TextError};

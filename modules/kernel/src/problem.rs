@@ -69,6 +69,7 @@ pub fn kinds() -> Vec<Kind> {
         PRECONDITION_FAILED,
     ];
     own.iter()
+        .chain(crate::caller::PROBLEMS)
         .chain(crate::cursor::PROBLEMS)
         .chain(crate::idempotency::PROBLEMS)
         .chain(crate::db::PROBLEMS)

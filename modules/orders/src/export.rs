@@ -11,9 +11,14 @@ mod sweep;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{Caller, Job, PgConn, Queue, UserId, idempotency::Ticket, job::Registry};
+use kernel::{
+    Caller, Job, PgConn, Queue, UserId,
+    idempotency::Ticket,
+    job::Registry,
+    trail::{self, Subject},
+};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::files::Files;
 use crate::{
@@ -127,6 +132,9 @@ pub async fn request_export(
         };
         diesel::insert_into(exports::table).values(&export).execute(conn).await?;
         kernel::enqueue(conn, &RunExport { export_id: export.id }).await?;
+        let (subject, asked) =
+            (Subject::new("export", export.id.as_uuid()), json!({ "what": export.what.to_string() }));
+        trail::record(conn, caller.into(), "export.requested", subject, asked, at).await?;
         once::completed(conn, ticket, 202, &ExportView::of(export, None)).await
     })
     .await

@@ -1,8 +1,11 @@
-//! What staff file an order under. Tags are labels, not state: they have no history, and nothing depends on them.
+//! What staff file an order under. Tags are labels, not state: they have no place in the order's history, only in the trail of
+//! staff, and nothing depends on them.
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types as st;
-use diesel_async::RunQueryDsl;
-use kernel::{OrderId, PgConn, cached_sql};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use kernel::{Caller, OrderId, PgConn, cached_sql, trail};
+use serde_json::json;
 
 use crate::error::OrderError;
 
@@ -23,12 +26,22 @@ cached_sql! {
 ///
 /// # Errors
 /// [`OrderError::NotFound`]; what the database said.
-pub async fn set_tags(conn: &mut PgConn, id: OrderId, tags: &[OrderTag]) -> Result<Vec<String>, OrderError> {
+pub async fn set_tags(
+    conn: &mut PgConn,
+    caller: Caller,
+    id: OrderId,
+    tags: &[OrderTag],
+    at: DateTime<Utc>,
+) -> Result<Vec<String>, OrderError> {
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     tags.sort_unstable();
     tags.dedup();
-    match (SetTags { id: &id, tags: &tags }).execute(conn).await? {
-        1 => Ok(tags),
-        _ => Err(OrderError::NotFound),
-    }
+    conn.transaction(async |conn| {
+        if (SetTags { id: &id, tags: &tags }).execute(conn).await? != 1 {
+            return Err(OrderError::NotFound);
+        }
+        trail::record(conn, caller.into(), "order.tagged", id, json!({ "tags": tags }), at).await?;
+        Ok(tags)
+    })
+    .await
 }

@@ -39,7 +39,7 @@ impl Viewer {
 
     /// The buyer, before their own order.
     pub fn buyer(user_id: UserId) -> Self {
-        Self { caller: Caller { user_id, role: Role::Customer }, is_buyer: true, businesses: BTreeSet::new() }
+        Self { caller: Caller::new(user_id, Role::Customer), is_buyer: true, businesses: BTreeSet::new() }
     }
 
     /// Whether they work everybody's orders.

@@ -104,7 +104,7 @@ async fn seller(conn: &mut PgConn) -> Caller {
             admin::create_user(conn, &name, &email, &hash, Role::Customer, true, SystemClock.now()).await.unwrap().id
         }
     };
-    Caller { user_id: id, role: Role::Customer }
+    Caller::new(id, Role::Customer)
 }
 
 /// Goods come in.

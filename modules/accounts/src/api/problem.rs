@@ -15,6 +15,10 @@ const EMAIL_NOT_VERIFIED: Kind = Kind::new("email_not_verified", 403, "The e-mai
 const ACCOUNT_DISABLED: Kind = Kind::new("account_disabled", 403, "The account is disabled");
 const INVALID_REFRESH_TOKEN: Kind = Kind::new("invalid_refresh_token", 401, "The refresh token does not hold");
 const INVALID_TOKEN: Kind = Kind::new("invalid_token", 404, "The token from the mail does not hold");
+const OWN_ACCOUNT: Kind = Kind::new("own_account", 409, "Nobody decides about their own account");
+const LAST_ADMIN: Kind = Kind::new("last_admin", 409, "Somebody must be left who can decide");
+const KEY_ABOVE_OWNER: Kind = Kind::new("key_above_owner", 409, "The key may not do more than its owner");
+const KEY_ENDS_IN_THE_PAST: Kind = Kind::new("key_ends_in_the_past", 409, "The key would end before it begins");
 const WRONG_PASSWORD: Kind = Kind::new("wrong_password", 403, "The present password is wrong");
 
 /// The kinds that the module declares.
@@ -28,6 +32,10 @@ pub(super) const KINDS: &[Kind] = &[
     INVALID_REFRESH_TOKEN,
     INVALID_TOKEN,
     WRONG_PASSWORD,
+    OWN_ACCOUNT,
+    LAST_ADMIN,
+    KEY_ABOVE_OWNER,
+    KEY_ENDS_IN_THE_PAST,
 ];
 
 impl From<AccountsError> for Problem {
@@ -65,6 +73,22 @@ impl From<AccountsError> for Problem {
                 "There were too many attempts. Wait {} s and try again, or ask for a new password with POST /v1/auth/forgot-password.",
                 too_many.seconds()
             )),
+            AccountsError::UnknownKey => NOT_FOUND.problem("There is no such API key."),
+            AccountsError::OwnAccount => {
+                OWN_ACCOUNT.problem("Ask another administrator to do it; that way nobody locks themselves out.")
+            }
+            AccountsError::LastAdmin => LAST_ADMIN.problem(
+                "This is the only administrator who can log in. Make somebody else one first, then try again.",
+            ),
+            AccountsError::KeyAboveOwner => KEY_ABOVE_OWNER
+                .problem("Choose a role that the owner has; no key is an administrator.")
+                .with_error("role", "is above the owner's"),
+            AccountsError::KeyEndsInThePast => KEY_ENDS_IN_THE_PAST
+                .problem("Choose a later time, or leave it out for a key without an end.")
+                .with_error("expires_at", "is over"),
+            AccountsError::DoorsWait(_) => {
+                UNAVAILABLE.problem("Nothing was changed. Send the same request again in a moment.")
+            }
             AccountsError::Hasher(HasherError::Busy) => UNAVAILABLE
                 .problem("Too many people are logging in at once. Nothing was changed; try again in a moment."),
             AccountsError::Hasher(error @ (HasherError::Algorithm(_) | HasherError::Interrupted(_))) => {
@@ -201,6 +225,44 @@ kernel::problem_responses! {
         Conflict = 409,
         /// Too many attempts
         TooManyRequests = 429,
+        /// Too busy, or the database is away
+        Unavailable = 503,
+        /// Something went wrong on our side
+        Internal = 500,
+    }
+}
+
+kernel::problem_responses! {
+    /// Why something that is for administrators was not shown.
+    pub enum AdminProblem from AccountsError {
+        /// The request is not valid
+        BadRequest = 400,
+        /// The access token is missing, expired or not ours
+        Unauthorized = 401,
+        /// This is for administrators
+        Forbidden = 403,
+        /// There is no such user or key
+        NotFound = 404,
+        /// Too busy, or the database is away
+        Unavailable = 503,
+        /// Something went wrong on our side
+        Internal = 500,
+    }
+}
+
+kernel::problem_responses! {
+    /// Why an administrator's decision was not carried out.
+    pub enum DecisionProblem from AccountsError {
+        /// The request is not valid
+        BadRequest = 400,
+        /// The access token is missing, expired or not ours
+        Unauthorized = 401,
+        /// This is for administrators
+        Forbidden = 403,
+        /// There is no such user
+        NotFound = 404,
+        /// It is about the caller, or about the last administrator; or the key cannot be made like that
+        Conflict = 409,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side

@@ -1,7 +1,10 @@
 //! Users in the database.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryResult, Queryable, Selectable, SelectableHelper};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, IntoSql, OptionalExtension, QueryDsl, QueryResult, Queryable, Selectable,
+    SelectableHelper, sql_types as st,
+};
 use diesel_async::RunQueryDsl;
 use kernel::{PgConn, Role, UserId};
 
@@ -20,12 +23,13 @@ pub(crate) struct UserRow {
     pub(crate) username: String,
     pub(crate) email: String,
     pub(crate) password_hash: String,
-    role: String,
+    pub(crate) role: String,
     pub(crate) display_name: Option<String>,
     pub(crate) phone: Option<String>,
     pub(crate) email_verified_at: Option<DateTime<Utc>>,
     pub(crate) disabled_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) sessions_version: i32,
 }
 
 impl UserRow {
@@ -136,13 +140,102 @@ pub(crate) async fn verify_email(conn: &mut PgConn, id: UserId, email: &str, now
         .map(drop)
 }
 
-/// Gives the user a role; answers whether there is such a user.
-pub(crate) async fn set_role(conn: &mut PgConn, id: UserId, role: Role, now: DateTime<Utc>) -> QueryResult<bool> {
-    let changed = diesel::update(users::table.find(id))
+/// Gives the user a role.
+pub(crate) async fn set_role(conn: &mut PgConn, id: UserId, role: Role, now: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
         .set((users::role.eq(role_name(role)), users::updated_at.eq(now)))
         .execute(conn)
-        .await?;
-    Ok(changed == 1)
+        .await
+        .map(drop)
+}
+
+/// Says since when the user may not log in, or that they may.
+pub(crate) async fn set_disabled(
+    conn: &mut PgConn,
+    id: UserId,
+    disabled_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id))
+        .set((users::disabled_at.eq(disabled_at), users::updated_at.eq(now)))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Makes every access token of the user one of yesterday's; answers the version that the next ones carry.
+pub(crate) async fn next_sessions_version(conn: &mut PgConn, id: UserId, now: DateTime<Utc>) -> QueryResult<i32> {
+    diesel::update(users::table.find(id))
+        .set((users::sessions_version.eq(users::sessions_version + 1), users::sessions_changed_at.eq(now)))
+        .returning(users::sessions_version)
+        .get_result(conn)
+        .await
+}
+
+kernel::cached_sql! {
+    SessionsChanged(since: st::Timestamptz = DateTime<Utc>) -> (st::Uuid, st::Integer),
+    "SELECT id, sessions_version FROM accounts.users WHERE sessions_changed_at >= $1"
+}
+
+/// Whose sessions were ended since then, and from which version on they are good.
+pub(crate) async fn sessions_changed(conn: &mut PgConn, since: DateTime<Utc>) -> QueryResult<Vec<(UserId, i32)>> {
+    SessionsChanged { since: &since }.load(conn).await
+}
+
+/// Everybody who is an administrator and can act as one, locked in a fixed order until the transaction ends: whoever takes
+/// an administrator away holds all of them still.
+pub(crate) async fn lock_admins(conn: &mut PgConn) -> QueryResult<Vec<UserId>> {
+    users::table
+        .filter(users::role.eq(role_name(Role::Admin)))
+        .filter(users::disabled_at.is_null())
+        .order(users::id)
+        .select(users::id)
+        .for_no_key_update()
+        .load(conn)
+        .await
+}
+
+diesel::infix_operator!(ByteWiseFrom, " ~>=~ ", backend: diesel::pg::Pg);
+diesel::infix_operator!(ByteWiseBelow, " ~<~ ", backend: diesel::pg::Pg);
+
+/// Which users; each condition narrows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// Whose name or address begins like this.
+    pub(crate) begins: Option<String>,
+    pub(crate) role: Option<Role>,
+    pub(crate) is_disabled: Option<bool>,
+}
+
+/// Users, the newest first; those before `after`, when it is given.
+pub(crate) async fn search(
+    conn: &mut PgConn,
+    wanted: Wanted,
+    after: Option<UserId>,
+    limit: i64,
+) -> QueryResult<Vec<UserRow>> {
+    let mut query = users::table.order(users::id.desc()).limit(limit).select(UserRow::as_select()).into_boxed();
+    if let Some(from) = wanted.begins.map(|begins| begins.to_lowercase()) {
+        // A range, because no plan that is made before the pattern is known turns LIKE into one.
+        let to = format!("{from}\u{10ffff}");
+        let text = |text: &str| text.to_owned().into_sql::<st::Text>();
+        let name = ByteWiseFrom::new(lower(users::username), text(&from))
+            .and(ByteWiseBelow::new(lower(users::username), text(&to)));
+        let email = ByteWiseFrom::new(users::email, text(&from)).and(ByteWiseBelow::new(users::email, text(&to)));
+        query = query.filter(name.or(email));
+    }
+    if let Some(role) = wanted.role {
+        query = query.filter(users::role.eq(role_name(role)));
+    }
+    match wanted.is_disabled {
+        Some(true) => query = query.filter(users::disabled_at.is_not_null()),
+        Some(false) => query = query.filter(users::disabled_at.is_null()),
+        None => {}
+    }
+    if let Some(after) = after {
+        query = query.filter(users::id.lt(after));
+    }
+    query.load(conn).await
 }
 
 /// What a user changes about themselves: `None` leaves it, `Some(None)` removes it.

@@ -1,9 +1,9 @@
 //! What the command line and the sibling modules use.
 
-use kernel::{EmailAddress, Role, UserId};
+use kernel::{EmailAddress, Role, UserId, trail::Actor};
 
 use super::support::{PASSWORD, TestApp};
-use crate::{AccountsError, Password, Username, admin, contact, contacts};
+use crate::{AccountsError, Decision, Password, Username, admin, contact, contacts};
 
 #[tokio::test]
 async fn an_administrator_is_made_found_and_logs_in() {
@@ -30,17 +30,18 @@ async fn roles_and_passwords_are_set() {
     let (_, refresh) = app.logged_in("alice").await;
     let mut conn = app.conn().await;
     let alice = admin::find(&mut conn, "alice").await.unwrap().unwrap();
-    admin::set_role(&mut conn, alice.id, Role::Operator, app.now()).await.unwrap();
+    let promoted = Decision::Role(Role::Operator);
+    admin::decide(&mut conn, Actor::Console, alice.id, &promoted, app.now()).await.unwrap();
+    app.refresh(&refresh).await.is(401);
     assert_eq!(admin::find(&mut conn, "alice").await.unwrap().unwrap().role, Role::Operator);
     let hash = app.accounts.hasher.hash(&Password::parse("eleven paper boats").unwrap()).await.unwrap();
     admin::reset_password(&mut conn, alice.id, &hash, app.now()).await.unwrap();
-    app.refresh(&refresh).await.is(401);
     app.login("alice", "eleven paper boats").await.is(200);
     app.run_jobs().await;
     assert_eq!(app.mails()[0].template, "password_changed");
 
     let nobody = UserId::new();
-    let unknown = admin::set_role(&mut conn, nobody, Role::Admin, app.now()).await;
+    let unknown = admin::decide(&mut conn, Actor::Console, nobody, &promoted, app.now()).await;
     assert!(matches!(unknown, Err(AccountsError::UnknownUser)));
     let unknown = admin::reset_password(&mut conn, nobody, &hash, app.now()).await;
     assert!(matches!(unknown, Err(AccountsError::UnknownUser)));

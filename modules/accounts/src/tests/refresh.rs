@@ -127,7 +127,7 @@ async fn a_new_role_is_in_the_next_access_token() {
     let app = TestApp::new().await;
     let (access, refresh) = app.logged_in("alice").await;
     app.sql("UPDATE accounts.users SET role = 'operator'").await;
-    let role = |token: &str| kernel::VerifyToken::verify(&*app.accounts.keys, token).unwrap().role;
+    let role = |token: &str| app.accounts.keys.read(token).unwrap().role;
     assert_eq!(role(&access), kernel::Role::Customer);
     assert_eq!(role(&pair(&app.refresh(&refresh).await.is(200)).0), kernel::Role::Operator);
     app.finish().await;

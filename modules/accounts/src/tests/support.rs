@@ -20,7 +20,7 @@ use poem_openapi::OpenApiService;
 use serde_json::{Value, json};
 use testkit::TestDatabase;
 
-use crate::{Accounts, AuthApi, Hasher, MeApi, TokenKeys, audit, register};
+use crate::{Accounts, AuthApi, Doors, Hasher, MeApi, TokenKeys, audit, register};
 
 pub(super) const PASSWORD: &str = "seven green lanterns";
 pub(super) const SECRET: &[u8] = b"a secret of the tests, 32 bytes or more";
@@ -113,10 +113,11 @@ impl TestApp {
         let keys = Arc::new(TokenKeys::new(SECRET, clock.clone()).unwrap());
         let mailer = Arc::new(RecordingMailer::default());
         let url = "https://shop.example.com/";
-        let accounts = Accounts::new(database.pool(), clock.clone(), keys.clone(), mailer.clone(), url, hasher);
+        let doors = Arc::new(Doors::new(database.pool(), clock.clone(), keys));
+        let accounts = Accounts::new(database.pool(), clock.clone(), doors.clone(), mailer.clone(), url, hasher);
         let service =
             OpenApiService::new((AuthApi::new(accounts.clone()), MeApi::new(accounts.clone())), "accounts", "1");
-        let verifier: SharedVerifier = keys;
+        let verifier: SharedVerifier = doors;
         let endpoint = Route::new().nest("/v1", service).data(verifier).boxed();
         let registry = register(Registry::new(), &accounts);
         Self { database, accounts, clock, mailer, registry, endpoint }

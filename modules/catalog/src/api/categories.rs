@@ -108,11 +108,11 @@ impl CategoriesApi {
     #[oai(path = "/categories", method = "post", operation_id = "createCategory")]
     async fn create_category(
         &self,
-        _caller: Operator,
+        caller: Operator,
         body: Json<CategoryBody>,
     ) -> Result<CategoryCreated, CatalogRoleProblem> {
         let new = NewCategory::from(body.0);
-        let category = run!(self.0, [new], |conn, at| category::create_category(conn, &new, at))?;
+        let category = run!(self.0, [new], |conn, at| category::create_category(conn, caller.0.into(), &new, at))?;
         let (location, tag) = (format!("/v1/categories/{}", category.id), etag::of_version(category.version));
         Ok(CategoryCreated::Created(Json(category.into()), location, tag))
     }
@@ -123,7 +123,7 @@ impl CategoriesApi {
     #[oai(path = "/categories/:id", method = "patch", operation_id = "updateCategory")]
     async fn update_category(
         &self,
-        _caller: Operator,
+        caller: Operator,
         /// Which category
         id: Path<CategoryId>,
         /// The ETag of the category as you have seen it
@@ -132,8 +132,14 @@ impl CategoriesApi {
         body: Json<CategoryPatchBody>,
     ) -> Result<CategoryAnswer, CatalogRoleProblem> {
         let (id, seen, patch) = (id.0, etag::seen(if_match.0.as_ref()), CategoryPatch::from(body.0));
-        let category =
-            run!(self.0, [id, seen, patch], |conn, at| category::patch_category(conn, id, seen, &patch, at))?;
+        let category = run!(self.0, [id, seen, patch], |conn, at| category::patch_category(
+            conn,
+            caller.0.into(),
+            id,
+            seen,
+            &patch,
+            at
+        ))?;
         Ok(category.into())
     }
 
@@ -143,12 +149,12 @@ impl CategoriesApi {
     #[oai(path = "/categories/:id", method = "delete", operation_id = "deleteCategory")]
     async fn delete_category(
         &self,
-        _caller: Operator,
+        caller: Operator,
         /// Which category
         id: Path<CategoryId>,
     ) -> Result<CategoryDeleted, CatalogRoleProblem> {
         let id = id.0;
-        run!(self.0, [id], |conn, _at| category::delete_category(conn, id))?;
+        run!(self.0, [id], |conn, at| category::delete_category(conn, caller.0.into(), id, at))?;
         Ok(CategoryDeleted::Deleted)
     }
 }

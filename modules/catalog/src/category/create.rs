@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{PgConn, db::OnConstraint};
+use kernel::{
+    PgConn,
+    db::OnConstraint,
+    trail::{self, Actor},
+};
 
 use super::{
     CATEGORIES_MAX, Category,
@@ -33,6 +37,7 @@ pub struct NewCategory {
 /// No such parent; too deep; too many; a slug that is taken; what the database said.
 pub async fn create_category(
     conn: &mut PgConn,
+    by: Actor,
     new: &NewCategory,
     at: DateTime<Utc>,
 ) -> Result<Category, CatalogError> {
@@ -55,6 +60,7 @@ pub async fn create_category(
             .execute(conn)
             .await
             .on_constraint("categories_slug_key", || CatalogError::SlugTaken)?;
+        trail::record(conn, by, "category.created", id, super::entry(new.slug.as_str()), at).await?;
         get_category(conn, id).await
     })
     .await

@@ -1,8 +1,13 @@
 //! Removing a category.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{PgConn, db::OnConstraint};
+use kernel::{
+    PgConn,
+    db::OnConstraint,
+    trail::{self, Actor},
+};
 
 use super::query::{get_category, lock_tree};
 use crate::{
@@ -16,10 +21,15 @@ use crate::{
 ///
 /// # Errors
 /// No such category; products or categories in it; what the database said.
-pub async fn delete_category(conn: &mut PgConn, id: CategoryId) -> Result<(), CatalogError> {
+pub async fn delete_category(
+    conn: &mut PgConn,
+    by: Actor,
+    id: CategoryId,
+    at: DateTime<Utc>,
+) -> Result<(), CatalogError> {
     conn.transaction(async |conn| {
         lock_tree(conn).await?;
-        get_category(conn, id).await?;
+        let category = get_category(conn, id).await?;
         diesel::update(products::table.filter(products::category_id.eq(id)).filter(products::deleted_at.is_not_null()))
             .set(products::category_id.eq(None::<CategoryId>))
             .execute(conn)
@@ -34,6 +44,7 @@ pub async fn delete_category(conn: &mut PgConn, id: CategoryId) -> Result<(), Ca
             .await
             // A product that came into it since we counted.
             .on_constraint("products_category_id_fkey", || CatalogError::CategoryInUse { products: 1, children })?;
+        trail::record(conn, by, "category.deleted", id, super::entry(&category.slug), at).await?;
         Ok(())
     })
     .await

@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{PgConn, db::OnConstraint};
+use kernel::{
+    PgConn,
+    db::OnConstraint,
+    trail::{self, Actor},
+};
 
 use super::{
     Category,
@@ -35,6 +39,7 @@ pub struct CategoryPatch {
 /// what the database said.
 pub async fn patch_category(
     conn: &mut PgConn,
+    by: Actor,
     id: CategoryId,
     seen: Seen,
     patch: &CategoryPatch,
@@ -58,7 +63,9 @@ pub async fn patch_category(
             .execute(conn)
             .await
             .on_constraint("categories_slug_key", || CatalogError::SlugTaken)?;
-        get_category(conn, id).await
+        let category = get_category(conn, id).await?;
+        trail::record(conn, by, "category.changed", id, super::entry(&category.slug), at).await?;
+        Ok(category)
     })
     .await
 }

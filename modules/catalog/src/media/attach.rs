@@ -8,7 +8,7 @@ use kernel::{Caller, MediaId, PgConn, ProductId};
 use super::{IMAGES_MAX, Picture};
 use crate::{
     CatalogError,
-    product::{Product, load_product, lock_product},
+    product::{Product, load_product, lock_product, record},
     schema::catalog::{product_images, products},
 };
 
@@ -52,6 +52,7 @@ pub async fn attach_image(
             .execute(conn)
             .await?;
         diesel::update(products::table.find(product)).set(products::updated_at.eq(at)).execute(conn).await?;
+        record(conn, caller, "product.changed", product, &["images"], at).await?;
         load_product(conn, product).await
     })
     .await

@@ -8,7 +8,7 @@ use kernel::{Caller, MediaId, PgConn, ProductId, cached_sql};
 
 use crate::{
     CatalogError,
-    product::{Product, load_product, lock_product},
+    product::{Product, load_product, lock_product, record},
     schema::catalog::{product_images, products},
 };
 
@@ -33,6 +33,7 @@ pub async fn delete_image(
             return Err(CatalogError::NotFound("picture"));
         }
         diesel::update(products::table.find(product)).set(products::updated_at.eq(at)).execute(conn).await?;
+        record(conn, caller, "product.changed", product, &["images"], at).await?;
         Ok(())
     })
     .await
@@ -71,6 +72,7 @@ pub async fn order_images(
         }
         Reorder { product: &product, images }.execute(conn).await?;
         diesel::update(products::table.find(product)).set(products::updated_at.eq(at)).execute(conn).await?;
+        record(conn, caller, "product.changed", product, &["images"], at).await?;
         load_product(conn, product).await
     })
     .await

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use kernel::{Caller, PgConn, ProductId};
 
-use super::lock::{lock_product, touch};
+use super::lock::{lock_product, record, touch};
 use crate::{
     CatalogError,
     schema::catalog::{products, variants},
@@ -30,7 +30,7 @@ pub async fn delete_product(
             .execute(conn)
             .await?;
         diesel::update(products::table.find(id)).set(products::deleted_at.eq(at)).execute(conn).await?;
-        Ok(())
+        record(conn, caller, "product.deleted", id, &[], at).await
     })
     .await
 }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use diesel::{OptionalExtension, sql_types as st};
 use diesel_async::RunQueryDsl;
-use kernel::{BusinessId, Caller, PgConn, ProductId, UserId, cached_sql};
+use kernel::{BusinessId, Caller, PgConn, ProductId, UserId, cached_sql, trail};
+use serde_json::json;
 
 use crate::CatalogError;
 
@@ -61,4 +62,16 @@ pub async fn require_own(conn: &mut PgConn, caller: &Caller, id: ProductId) -> R
 pub(crate) async fn touch(conn: &mut PgConn, id: ProductId, at: DateTime<Utc>) -> Result<(), CatalogError> {
     Touch { id: &id, at: &at }.execute(conn).await?;
     Ok(())
+}
+
+/// Writes into the trail what staff changed about a product. Joins the caller's transaction.
+pub(crate) async fn record(
+    conn: &mut PgConn,
+    caller: &Caller,
+    action: &'static str,
+    id: ProductId,
+    changed: &[&str],
+    at: DateTime<Utc>,
+) -> Result<(), CatalogError> {
+    Ok(trail::record_staff(conn, caller, action, id, json!({ "changed": changed }), at).await?)
 }

@@ -7,7 +7,7 @@ use kernel::{Caller, PgConn, ProductId, db::OnConstraint};
 
 use super::{
     Product,
-    lock::{lock_product, touch},
+    lock::{lock_product, record, touch},
     query,
 };
 use crate::{
@@ -30,6 +30,20 @@ pub struct ProductPatch {
     pub active: Option<bool>,
     /// What is known about it: all of it, not only what changes.
     pub attributes: Option<Vec<Attribute>>,
+}
+
+impl ProductPatch {
+    /// The names of what changes.
+    fn fields(&self) -> Vec<&'static str> {
+        let all = [
+            ("category_id", self.category_id.is_some()),
+            ("name", self.name.is_some()),
+            ("description", self.description.is_some()),
+            ("active", self.active.is_some()),
+            ("attributes", self.attributes.is_some()),
+        ];
+        all.into_iter().filter(|(_, changes)| *changes).map(|(name, _)| name).collect()
+    }
 }
 
 /// Changes a product. For members of its business and for staff.
@@ -62,6 +76,7 @@ pub async fn patch_product(
             .await
             .on_constraint("products_category_id_fkey", || CatalogError::UnknownCategory)?;
         touch(conn, id, at).await?;
+        record(conn, caller, "product.changed", id, &patch.fields(), at).await?;
         query::load(conn, id).await
     })
     .await

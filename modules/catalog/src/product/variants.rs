@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{Caller, PgConn, ProductId, VariantId, db::OnConstraint};
+use kernel::{Caller, PgConn, ProductId, VariantId, db::OnConstraint, trail};
+use serde_json::json;
 
 use super::{
     NewVariant, Product, VARIANTS_MAX,
     create::insert_variants,
-    lock::{lock_product, touch},
+    lock::{lock_product, record, touch},
     query,
 };
 use crate::{
@@ -31,6 +32,19 @@ pub struct VariantPatch {
     pub price_minor: Option<i64>,
     /// The discount in basis points; `Some(None)` ends it.
     pub discount_basis_points: Option<Option<i32>>,
+}
+
+impl VariantPatch {
+    /// The names of what changes, and the prices.
+    fn fields(&self) -> serde_json::Value {
+        json!({
+            "sku": self.sku.is_some(),
+            "name": self.name.is_some(),
+            "options": self.options.is_some(),
+            "price_minor": self.price_minor,
+            "discount_basis_points": self.discount_basis_points,
+        })
+    }
 }
 
 /// Adds a variant to a product. For members of its business and for staff.
@@ -59,6 +73,7 @@ pub async fn add_variant(
         insert_variants(conn, product, locked.business_id, std::slice::from_ref(new), last.saturating_add(1), at)
             .await?;
         touch(conn, product, at).await?;
+        record(conn, caller, "variant.added", product, &[], at).await?;
         query::load(conn, product).await
     })
     .await
@@ -118,6 +133,7 @@ pub async fn patch_variant(
             return Err(CatalogError::NotFound("variant"));
         }
         touch(conn, product, at).await?;
+        trail::record_staff(conn, caller, "variant.changed", id, json!({ "changed": patch.fields() }), at).await?;
         query::load(conn, product).await
     })
     .await
@@ -152,7 +168,8 @@ pub async fn delete_variant(
             .set((variants::deleted_at.eq(at), variants::updated_at.eq(at)))
             .execute(conn)
             .await?;
-        touch(conn, product, at).await
+        touch(conn, product, at).await?;
+        Ok(trail::record_staff(conn, caller, "variant.deleted", id, json!({ "product_id": product }), at).await?)
     })
     .await
 }

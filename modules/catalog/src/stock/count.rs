@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use diesel::sql_types as st;
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use kernel::{Caller, OrderId, PgConn, VariantId, cached_sql, idempotency::Ticket};
+use kernel::{Caller, OrderId, PgConn, VariantId, cached_sql, idempotency::Ticket, trail};
+use serde_json::json;
 
 use super::{
     Answered, Balance, Movement, MovementKind, StockLevels, UNITS_MAX, face::append_locked, levels::lock_own, once,
@@ -49,6 +50,8 @@ async fn set(
     };
     let reason = Some(count.reason.as_str().to_owned());
     append_locked(conn, &[Movement { reason, actor: Some(caller.user_id), ..movement }]).await?;
+    let changes = json!({ "on_hand": balance.on_hand, "difference": delta });
+    trail::record_staff(conn, caller, "stock.counted", balance.variant_id, changes, at).await?;
     Ok(balance.into())
 }
 

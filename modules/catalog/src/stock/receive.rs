@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::{Caller, PgConn, VariantId, idempotency::Ticket};
+use kernel::{Caller, PgConn, VariantId, idempotency::Ticket, trail};
+use serde_json::json;
 
 use super::{
     Answered, Balance, Movement, MovementKind, StockLevels, UNITS_MAX, face::append_locked, levels::lock_own, once,
@@ -39,6 +40,8 @@ async fn add(
         .ok_or(CatalogError::ImpossibleQuantity { variant_id, quantity })?;
     let reason = reason.as_ref().map(|reason| reason.as_str().to_owned());
     append_locked(conn, &[Movement { reason, actor: Some(caller.user_id), ..movement }]).await?;
+    let changes = json!({ "quantity": quantity, "on_hand": balance.on_hand });
+    trail::record_staff(conn, caller, "stock.received", variant_id, changes, at).await?;
     Ok(balance.into())
 }
 

@@ -115,7 +115,7 @@ impl NotesApi {
     #[oai(path = "/orders/:id/tags", method = "put", operation_id = "setOrderTags")]
     async fn set_order_tags(
         &self,
-        _operator: Operator,
+        operator: Operator,
         /// The order
         id: Path<OrderId>,
         body: Json<SetOrderTags>,
@@ -125,7 +125,7 @@ impl NotesApi {
             let (orders, wanted) = (orders.clone(), wanted.clone());
             async move {
                 let mut conn = orders.pool.get().await?;
-                tags::set_tags(&mut conn, id, &wanted).await
+                tags::set_tags(&mut conn, operator.0, id, &wanted, orders.clock.now()).await
             }
         })
         .await?;

@@ -135,13 +135,13 @@ impl World {
 
     /// An operator.
     pub fn staff(&self) -> Viewer {
-        let caller = Caller { user_id: UserId::from_uuid(id(2, 1)), role: Role::Operator };
+        let caller = Caller::new(UserId::from_uuid(id(2, 1)), Role::Operator);
         Viewer::of(&self.order, caller, &[]).unwrap()
     }
 
     /// Somebody of a business, if it has a part in the order.
     pub fn member(&self, index: usize) -> Option<Viewer> {
-        let caller = Caller { user_id: UserId::from_uuid(id(2, 2 + index)), role: Role::Customer };
+        let caller = Caller::new(UserId::from_uuid(id(2, 2 + index)), Role::Customer);
         Viewer::of(&self.order, caller, &[seller(index)]).ok()
     }
 

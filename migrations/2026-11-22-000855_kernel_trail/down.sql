@@ -1,0 +1,2 @@
+DROP TABLE kernel.trail;
+DROP FUNCTION kernel.refuse_change();
