@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -72,10 +72,25 @@ pub struct TestApp {
     shop: OnceCell<Shop>,
     numbers: AtomicU32,
     stop: Trigger,
+    /// Whether somebody has looked if everything adds up.
+    audited: AtomicBool,
+}
+
+/// Nobody forgets the audit (guarantee M-05).
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let is_fine = std::thread::panicking() || *self.audited.get_mut();
+        assert!(is_fine, "this test ends without the audit: end it with app.finish()");
+    }
 }
 
 impl TestApp {
     pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn with(settings: &[(&'static str, &str)]) -> Self {
         let database = TestDatabase::new().await;
         let door = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (api, pages) = (door().await, door().await);
@@ -87,6 +102,7 @@ impl TestApp {
             .with("OMS_PUBLIC_URL", &url)
             .with("OMS_GATEWAY_URL", &gateway_url)
             .with("OMS_GATEWAY_PUBLIC_URL", &gateway_url);
+        let environment = settings.iter().fold(environment, |all, (name, value)| all.with(name, *value));
         let config = Config::read(&environment, Needs::Everything).unwrap();
         let clock = Arc::new(TestClock::at(SystemClock.now()));
         let outbox = Arc::new(Outbox::default());
@@ -99,7 +115,8 @@ impl TestApp {
         tokio::spawn(gateway.run());
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
         let (shop, numbers) = (OnceCell::new(), AtomicU32::new(0));
-        Self { wiring, clock, outbox, url, http, database, shop, numbers, stop }
+        let audited = AtomicBool::new(false);
+        Self { wiring, clock, outbox, url, http, database, shop, numbers, stop, audited }
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -234,10 +251,12 @@ impl TestApp {
 
     /// Whatever `oms audit` finds, the gateway's book left out.
     pub async fn differences(&self) -> Vec<kernel::Difference> {
+        self.audited.store(true, Ordering::Relaxed);
         audit::audit(self.database.url(), &[]).await.unwrap().differences
     }
 
-    /// Ends the test: every job is run, none may have failed, and no audit may find anything, in the gateway's book neither.
+    /// Ends the test: every job is run, none may have failed, nothing may have panicked, and no audit may find anything, in
+    /// the gateway's book neither.
     pub async fn finish(self) {
         self.run_jobs().await;
         let gateway = self.wiring.gateways.get("mock").unwrap();
@@ -256,6 +275,7 @@ impl TestApp {
             WHERE state <> 'finished' AND NOT (state = 'new' AND kind IN (SELECT kind FROM jobs.schedules))";
         assert_eq!(self.words(left).await, Vec::<String>::new(), "jobs are left over");
         assert_eq!(self.differences().await, vec![]);
+        assert_eq!(http::panics::caught(), 0, "something panicked (guarantee R-11)");
         self.stop.leave();
         self.stop.stop();
     }
