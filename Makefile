@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test fire lint bench openapi generate schema coverage
+.PHONY: help dev test fire lint deny schemathesis bench openapi generate schema coverage
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 dev: ## Run everything on this machine: database, API, workers, gateway, mail catcher
 	@scripts/need.sh postgres
@@ -22,6 +22,14 @@ lint: ## Formatting, clippy and documentation, as the CI does it
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+deny: ## Bans, licences and sources of all dependencies, as deny.toml says
+	@scripts/deny.sh
+
+schemathesis: ## Ask the API for everything that its document promises; MINUTES=20 goes on with random seeds
+	@scripts/need.sh postgres jq curl venv
+	@cargo build --locked --bin oms
+	@scripts/schemathesis.sh
 
 bench: ## Orders per second through the intake, on a PostgreSQL with fsync on
 	@scripts/need.sh postgres

@@ -1,22 +1,19 @@
 #!/usr/bin/env bash
-# Schemathesis asks a running `oms serve` for everything that its document promises and for what it forbids: once with
-# identifiers of its own invention, and once with those of things that exist. Reports go to target/schemathesis.
+# Schemathesis asks a running `oms serve` for everything that its document promises and for what it forbids (guarantee I-01):
+# with identifiers of its own invention, with those of things that exist, and along the links of the document through the
+# life of orders. Reports go to target/schemathesis.
+#
+# EXAMPLES is how many cases are made up for each operation, beside those that cover its parameters one by one. With MINUTES it
+# goes on for so long, each round with a seed of its own. PASSES leaves some out: invented, existing, life.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ "${1:-}" == inside ]] || exec scripts/with-postgres.sh "scripts/$(basename "$0")" inside
 
-venv=$PWD/target/venv
-if ! cmp -s scripts/requirements.txt "$venv/requirements.txt"; then
-    echo "installing schemathesis into target/venv …" >&2
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input -r scripts/requirements.txt
-    cp scripts/requirements.txt "$venv/requirements.txt"
-fi
-
+# shellcheck source=scripts/lib/venv.sh
+source scripts/lib/venv.sh
 # shellcheck source=scripts/lib/running.sh
 source scripts/lib/running.sh
-export OMS_LOG="warn"
+export OMS_LOG="warn,oms::http::access_log=info"
 
 "$OMS" migrate >"$folder/migrate.log"
 "$OMS" seed --size s --yes >"$folder/seed.log" 2>&1
@@ -88,27 +85,77 @@ jq --arg business "$business" --arg category "$category" --arg product "$product
         ))
     )))' "$folder/openapi.json" >"$folder/existing.json"
 
+# The life of orders that can be had: of what is in stock, as much as there may be, and for real.
+life=(placeOrder getOrder listOrderEvents startPayment confirmOrder holdOrder releaseOrder recordPayment cancelOrder createShipment
+    shipShipment deliverShipment loseShipment requestReturn approveReturn rejectReturn receiveReturn closeReturn refundOrder completeOrder)
+jq --arg variant "$variant" '
+    .paths |= (map_values(with_entries(select(.value.operationId | IN($ARGS.positional[])))) | with_entries(select(.value != {})))
+    | .paths[][].parameters |= map(select(.name != "dry_run"))
+    | .paths[][].responses[].links |= ((. // {}) | with_entries(select(.value.operationId | IN($ARGS.positional[]))))
+    | .components.schemas |= (
+        .PlaceOrder.properties |= (del(.expected_total) | .lines.maxItems = 1)
+        | .PlaceOrderLine.properties |= (.variant_id = {type: "string", enum: [$variant]} | .quantity.maximum = 3)
+        | .StartPayment.properties |= del(.amount))
+    ' --args "${life[@]}" <"$folder/openapi.json" >"$folder/life.json"
+
 mkdir -p target/schemathesis
 cp schemathesis.toml "$folder/"
+examples=${EXAMPLES:-100}
 failed=0
-ask() { # NAME DOCUMENT: every phase that needs no links; every check
-    local name=$1 report=$PWD/target/schemathesis/$1.txt began=$SECONDS
-    log_in
+ask() { # NAME DOCUMENT OPTIONS …: every check
+    local name=$1 document=$2 report=$PWD/target/schemathesis/$1.txt began=$SECONDS
+    shift 2
     # It writes folders of its own to where it is started.
-    if ( cd "$folder" && "$venv/bin/schemathesis" run "$2" --url "$API" --checks all --phases examples,coverage,fuzzing ) >"$report" 2>&1; then
-        echo "schemathesis, $name identifiers: $(grep -E '^ +[0-9,]+ generated' "$report" | xargs), $((SECONDS - began)) s"
+    mkdir -p "$folder/$name" && cp schemathesis.toml "$folder/$name/"
+    if ( cd "$folder/$name" && "$venv/bin/schemathesis" run "../$document" --url "$API" --checks all "$@" ) >"$report" 2>&1; then
+        echo "I-01: schemathesis, $name: $(grep -E '^ +[0-9,]+ generated' "$report" | xargs), $((SECONDS - began)) s"
     else
-        failed=1
         cat "$report"
-        echo "schemathesis, $name identifiers: failed; the report is target/schemathesis/$name.txt"
+        echo "I-01: schemathesis, $name: failed; the report is target/schemathesis/$name.txt"
+        return 1
     fi
 }
-for pass in ${PASSES:-invented existing}; do
-    case $pass in
-        invented) ask invented openapi.json ;;
-        existing) ask existing existing.json ;;
-    esac
-done
+# How often each step of the life succeeded; a step that never did has not been tried.
+walked() { # LINES of the server's log before
+    tail -n "+$(($1 + 1))" "$folder/serve.log" | jq -rR --slurpfile document "$folder/life.json" '
+        ($document[0].paths | [to_entries[] | .key as $path | .value | to_entries[] | {key: "\(.key | ascii_upcase) \($path)", value: .value.operationId}]
+            | from_entries) as $names
+        | fromjson? | select(."http.status" != null and ."http.status" < 300) | $names["\(."http.method") \(."http.route")"] // empty' |
+        sort | uniq -c | awk '{print $2, $1}' >"$folder/walked"
+    echo "I-01: steps of the life of orders that succeeded: $(paste -sd, "$folder/walked" | sed 's/,/, /g')"
+    local step
+    for step in "${life[@]}"; do
+        grep -q "^$step " "$folder/walked" || { echo "I-01: the walk never got through $step"; return 1; }
+    done
+}
+round() { # OPTIONS …
+    local before waiting=() pass
+    before=$(wc -l <"$folder/serve.log")
+    log_in
+    for pass in ${PASSES:-invented existing life}; do
+        case $pass in
+            invented) ask invented openapi.json --phases examples,coverage,fuzzing --max-examples "$examples" "$@" & ;;
+            existing) ask existing existing.json --phases examples,coverage,fuzzing --max-examples "$((examples / 2))" "$@" & ;;
+            life) ask life life.json --phases stateful --max-examples "$examples" "$@" & ;;
+        esac
+        waiting+=($!)
+    done
+    for pass in "${waiting[@]}"; do
+        wait "$pass" || failed=1
+    done
+    [[ " ${PASSES:-life} " != *" life "* ]] || walked "$before" || failed=1
+}
+if [[ -n "${MINUTES:-}" ]]; then
+    # An access token is good for fifteen minutes, hence the rounds.
+    end=$((SECONDS + MINUTES * 60))
+    while ((SECONDS < end - 30)); do
+        left=$((end - SECONDS)) seed=$RANDOM$RANDOM
+        echo "I-01: seed $seed"
+        round --seed "$seed" --max-time "$((left < 600 ? left : 600))"
+    done
+else
+    round
+fi
 
 stop gateway serve mailcatcher
 if grep -h '"level":"ERROR"' "$folder"/*.log; then

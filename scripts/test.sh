@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 scripts/need.sh postgres redis jq curl venv
 
+[[ "${FIRE:-}" == only ]] || scripts/deny.sh
 cargo build --locked --bin oms
 if [[ "${FIRE:-}" != only ]]; then
     scripts/dev-check.sh

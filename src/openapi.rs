@@ -1,6 +1,7 @@
 //! The API of all modules as one service, and the document that describes exactly what it does.
 
 mod harden;
+mod links;
 mod scopes;
 
 use poem::{EndpointExt, Route, endpoint::BoxEndpoint};
@@ -66,6 +67,7 @@ pub struct Document(Value);
 pub fn document(wiring: &Wiring) -> Result<Document, DocumentError> {
     let mut document = serde_json::from_str(&openapi(wiring).spec())?;
     harden::harden(&mut document);
+    links::link(&mut document);
     Ok(Document(document))
 }
 

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_in_debug_output_or_errors() {
+    fn i_08_secrets_are_not_in_debug_output_or_errors() {
         let environment = complete().with("MAIL_PASSWORD", "canary-mail").with("REDIS_URL", "redis://:canary@h");
         let shown = format!("{:?}", Config::read(&environment, Needs::Everything).unwrap());
         assert!(!shown.contains("canary") && !shown.contains("whsec_") && !shown.contains("0123456789"), "{shown}");

@@ -207,7 +207,7 @@ async fn bad_parameters_are_named() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_415() {
+async fn i_02_a_body_of_another_type_is_415() {
     let site = Site::new().await;
     problem(site.post("/v1/things", "text/plain", "hello").await, 415, "unsupported_media_type").await;
     problem(site.post("/v1/things", "application/xml", "<a/>").await, 415, "unsupported_media_type").await;
@@ -228,7 +228,7 @@ async fn strangers_are_told_how_to_log_in() {
 }
 
 #[tokio::test]
-async fn bodies_are_limited_whether_declared_or_counted() {
+async fn i_02_bodies_are_limited_whether_declared_or_counted() {
     let site = Site::new().await;
     let kind = "application/octet-stream";
     assert_eq!(site.post("/v1/raw", kind, vec![0; 1000]).await.text().await.unwrap(), "1000");
@@ -251,7 +251,7 @@ async fn bodies_are_limited_whether_declared_or_counted() {
 }
 
 #[tokio::test]
-async fn addresses_and_headers_are_limited() {
+async fn i_02_addresses_and_headers_are_limited() {
     let site = Site::new().await;
     problem(site.get(&format!("/?{}", "a".repeat(9000))).await, 414, "uri_too_long").await;
     let large = site.client.get(site.url("/")).header("x-large", "a".repeat(40_000)).send().await.unwrap();
@@ -272,7 +272,7 @@ async fn a_key_that_cannot_be_read_is_refused_not_ignored() {
 }
 
 #[tokio::test]
-async fn panics_and_failures_tell_nothing_and_are_counted() {
+async fn r_11_panics_are_caught_counted_and_answered_as_a_problem() {
     let site = Site::new().await;
     let before = panics::caught();
     let body = problem(site.get("/panic").await, 500, "internal").await;
@@ -316,7 +316,7 @@ async fn request_ids_are_echoed_or_minted() {
 }
 
 #[tokio::test]
-async fn pages_of_known_origins_only() {
+async fn i_07_pages_of_known_origins_only() {
     let site = Site::new().await;
     let preflight = async |origin: &str| {
         site.client

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_and_no_subject_adds_a_header() {
+    fn c_10_no_name_and_no_subject_adds_a_header() {
         let templates = Templates::new().unwrap();
         for (name, _, _) in TEMPLATES {
             for hostile in HOSTILE {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_has_the_same_id_whenever_it_is_sent() {
+    fn c_10_a_mail_has_the_same_id_whenever_it_is_sent() {
         assert_eq!(message_id("verify-018f_a.b", "example.com"), "<verify-018f_a.b@example.com>");
         let long = "k".repeat(KEY_MAX + 1);
         for odd in ["", "a b", "a@b", "a>\r\nX: y", ".a", "a.", "a..b", "é", long.as_str()] {

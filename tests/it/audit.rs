@@ -1,6 +1,9 @@
 //! `oms audit` finds what is wrong, and finds it fast.
 
+use std::panic::AssertUnwindSafe;
+
 use diesel_async::SimpleAsyncConnection;
+use futures_util::FutureExt;
 use serde_json::json;
 use testkit::TestDatabase;
 
@@ -159,7 +162,7 @@ const IN_A_LIFE: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn finds_what_does_not_fit_in_the_life_of_an_order() {
+async fn m_13_finds_what_does_not_fit_in_the_life_of_an_order() {
     let app = a_life().await;
     let mut conn = app.database.connect().await;
     for (expected, sql) in IN_A_LIFE {
@@ -182,4 +185,22 @@ async fn finds_what_does_not_fit_in_the_life_of_an_order() {
     }
     drop(conn);
     app.finish().await;
+}
+
+/// How we know that the audit runs at the end of every test that writes: a shop that goes away without it, or in which
+/// something does not add up, fails its test.
+#[tokio::test]
+async fn m_05_no_test_ends_without_the_audit() {
+    let forgotten = TestApp::new().await;
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(move || drop(forgotten))).is_err());
+
+    let robbed = TestApp::new().await;
+    let shirt = robbed.variant().stock(3).create().await;
+    let sql = format!("UPDATE catalog.stock SET on_hand = 2 WHERE variant_id = '{shirt}'");
+    robbed.database.connect().await.batch_execute(&sql).await.unwrap();
+    assert!(AssertUnwindSafe(robbed.finish()).catch_unwind().await.is_err());
+
+    let sound = TestApp::new().await;
+    sound.variant().stock(3).create().await;
+    sound.finish().await;
 }

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_control_characters_and_length_are_refused() {
+    fn i_02_nul_control_characters_and_length_are_refused() {
         for bad in ["a\0b", "a\nb", "\u{7f}", ""] {
             assert!(Text::<1, 10>::parse(bad).is_err(), "{bad:?}");
         }

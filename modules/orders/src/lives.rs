@@ -77,12 +77,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(LIVES) })]
 
     #[test]
-    fn sums_are_the_total_and_units_are_somewhere((seeds, steps) in lives()) {
+    fn m_06_sums_are_the_total_and_units_are_somewhere((seeds, steps) in lives()) {
         live(&seeds, &steps, |_, _, world| truth::sums(world))?;
     }
 
     #[test]
-    fn money_is_what_the_payments_say_and_no_refund_makes_a_debt((seeds, steps) in lives()) {
+    fn m_06_money_is_what_the_payments_say_and_no_refund_makes_a_debt((seeds, steps) in lives()) {
         live(&seeds, &steps, |act, before, world| {
             truth::money(world)?;
             // A gateway that first declines a refund and then makes it may give back what was given back otherwise; and a
@@ -104,12 +104,12 @@ proptest! {
     }
 
     #[test]
-    fn statuses_are_functions_of_sums((seeds, steps) in lives()) {
+    fn m_07_statuses_are_functions_of_sums((seeds, steps) in lives()) {
         live(&seeds, &steps, |_, _, world| truth::statuses(world))?;
     }
 
     #[test]
-    fn events_add_up_to_what_is_stored((seeds, steps) in lives()) {
+    fn m_07_events_add_up_to_what_is_stored((seeds, steps) in lives()) {
         let mut world = World::place(&seeds, true);
         for number in steps {
             step(&mut world, ALL, number).1.ok();
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_are_given_back_exactly((seeds, steps) in lives()) {
+    fn m_06_lines_are_given_back_exactly((seeds, steps) in lives()) {
         let mut world = World::place(&seeds, false);
         let total = world.order.total_minor;
         if total == 0 {

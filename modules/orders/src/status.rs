@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_status_and_event_is_decided() {
+    fn m_07_every_pair_of_status_and_event_is_decided() {
         use OrderEvent as E;
         use OrderStatus as S;
         let allowed = [

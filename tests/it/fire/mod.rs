@@ -1,8 +1,8 @@
 //! The guarantees under fire: real processes that are killed, frozen, flooded and lied to. Each test takes minutes and the
 //! whole machine, so they are `#[ignore]`d: `make fire` runs them, and so does the CI.
 
+mod crowds;
 mod gateway;
 mod postgres;
-mod webhooks;
-mod crowds;
 mod redis;
+mod webhooks;

@@ -154,7 +154,7 @@ const FORMATTED_SQL: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn no_statement_is_put_together_from_what_somebody_said() {
+fn i_05_no_statement_is_put_together_from_what_somebody_said() {
     const VERBS: [&str; 14] = [
         "SELECT ",
         "INSERT ",

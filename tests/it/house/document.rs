@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use oms::{config, order_life, problems};
 use serde_json::Value;
 
-use super::{operation::operations, source::read};
+use super::{
+    operation::{operations, resolve},
+    source::read,
+};
 use crate::support::answer::document;
 
 /// Says how to bring a file up to date.
@@ -105,7 +108,7 @@ fn properties<'a>(name: &str, schema: &'a Value, found: &mut Vec<(String, &'a Va
 }
 
 #[test]
-fn every_field_is_described_and_every_number_bounded() {
+fn i_02_every_field_is_described_and_bounded() {
     let schemas = document()["components"]["schemas"].as_object().unwrap();
     let mut fields = Vec::new();
     for (name, schema) in schemas {
@@ -124,23 +127,82 @@ fn every_field_is_described_and_every_number_bounded() {
             "{} takes unknown fields",
             operation.id
         );
-        let mut fields = Vec::new();
-        properties(&operation.id, schema, &mut fields);
-        for (field, property) in fields {
-            match property["type"].as_str() {
-                Some("integer" | "number") => {
-                    assert!(
-                        property.get("minimum").is_some() && property.get("maximum").is_some(),
-                        "{field} is unbounded"
-                    );
-                }
-                Some("string") => {
-                    let bounded = ["maxLength", "enum", "format"].iter().any(|bound| property.get(bound).is_some());
-                    assert!(bounded, "{field} is unbounded");
-                }
-                Some("array") => assert!(property.get("maxItems").is_some(), "{field} is unbounded"),
-                _ => {}
+        assert_bounded(&operation.id, schema);
+        for place in ["path", "query", "header"] {
+            for (name, schema) in operation.parameters(place) {
+                assert_bounded(&format!("{} {name}", operation.id), schema);
             }
         }
+    }
+}
+
+/// Nothing that comes in is as large as somebody likes, however deep it lies.
+fn assert_bounded(name: &str, schema: &'static Value) {
+    let schema = resolve(schema);
+    let has = |bounds: &[&str]| bounds.iter().any(|bound| schema.get(bound).is_some());
+    match schema["type"].as_str() {
+        Some("integer" | "number") => assert!(has(&["minimum"]) && has(&["maximum"]), "{name} is unbounded"),
+        Some("string") => assert!(has(&["maxLength", "enum", "format"]), "{name} is unbounded"),
+        Some("array") => {
+            assert!(has(&["maxItems"]), "{name} is unbounded");
+            assert_bounded(&format!("{name}[]"), &schema["items"]);
+        }
+        Some("object") => {
+            assert_eq!(schema["additionalProperties"], false, "{name} takes unknown fields");
+            for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+                assert_bounded(&format!("{name}.{field}"), property);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The links of the document lead somewhere, and along the whole life of an order.
+#[test]
+fn i_01_links_lead_along_the_life_of_an_order() {
+    let all = operations();
+    let mut next: std::collections::BTreeMap<&str, BTreeSet<&str>> = std::collections::BTreeMap::new();
+    for operation in &all {
+        for (status, response) in operation.value["responses"].as_object().unwrap() {
+            for (name, link) in response["links"].as_object().into_iter().flatten() {
+                let to = link["operationId"].as_str().unwrap();
+                let target = all.iter().find(|other| other.id == to).unwrap_or_else(|| panic!("{name} leads nowhere"));
+                for (parameter, value) in link["parameters"].as_object().unwrap() {
+                    assert!(target.path.contains(&format!("{{{parameter}}}")), "{to} has no {parameter}");
+                    let Some(pointer) = value.as_str().unwrap().strip_prefix("$response.body#/") else { continue };
+                    let mut schema =
+                        resolve(&operation.value["responses"][status]["content"]["application/json"]["schema"]);
+                    for part in pointer.split('/') {
+                        let inner = if part == "0" { &schema["items"] } else { &schema["properties"][part] };
+                        assert!(inner.is_object(), "{} answers no {pointer}", operation.id);
+                        schema = resolve(inner);
+                    }
+                }
+                next.entry(operation.id.as_str()).or_default().insert(to);
+            }
+        }
+    }
+    let (mut reached, mut open) = (BTreeSet::new(), vec!["placeOrder"]);
+    while let Some(here) = open.pop() {
+        if reached.insert(here) {
+            open.extend(next.get(here).into_iter().flatten().copied());
+        }
+    }
+    for step in [
+        "startPayment",
+        "confirmOrder",
+        "createShipment",
+        "shipShipment",
+        "deliverShipment",
+        "requestReturn",
+        "approveReturn",
+        "receiveReturn",
+        "closeReturn",
+        "refundOrder",
+        "completeOrder",
+        "cancelOrder",
+        "releaseOrder",
+    ] {
+        assert!(reached.contains(step), "no link leads from placing to {step}: {reached:?}");
     }
 }

@@ -206,7 +206,7 @@ async fn send(app: &TestApp, person: &Person, operation: &Operation, wrong: Wron
 
 /// Every refusal is checked by [`Answer`] itself: a problem with a known code, never a 5xx.
 #[tokio::test]
-async fn nonsense_is_refused_and_changes_nothing() {
+async fn i_02_nonsense_is_refused_and_changes_nothing() {
     let app = TestApp::new().await;
     let ada = app.admin().await;
     let before = app.everything().await;

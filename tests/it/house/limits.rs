@@ -94,7 +94,7 @@ async fn nothing_that_the_document_allows_is_too_much() {
 }
 
 #[tokio::test]
-async fn nothing_that_can_be_looked_for_is_too_strange() {
+async fn i_05_nothing_that_can_be_looked_for_is_too_strange() {
     let app = TestApp::new().await;
     let (mine, people) = estate(&app).await;
     let olga = people.operator.clone();

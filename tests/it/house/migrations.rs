@@ -19,7 +19,7 @@ fn dump(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn they_go_up_down_and_up() {
+async fn r_13_migrations_go_up_down_and_up() {
     let database = TestDatabase::empty().await;
     let url = database.url();
     let names = migrations::apply(url).await.unwrap();
@@ -64,7 +64,7 @@ async fn each_goes_back_to_where_the_one_before_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_at_once_do_it_once() {
+async fn r_13_two_migrators_at_once_do_it_once() {
     let database = TestDatabase::empty().await;
     let (one, two) = (database.url().to_owned(), database.url().to_owned());
     let (one, two) = tokio::join!(

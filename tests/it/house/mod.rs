@@ -2,8 +2,12 @@
 
 mod architecture;
 mod authz_coverage;
+mod computed;
 mod document;
+mod guarantees;
+mod headers;
 mod hostile;
+mod injection;
 mod limits;
 mod migrations;
 mod operation;

@@ -6,4 +6,6 @@ mod hanging_up;
 mod keys;
 mod mail;
 pub mod power_cuts;
+mod schemas;
+mod secrets;
 mod stock;

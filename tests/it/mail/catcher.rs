@@ -30,7 +30,7 @@ async fn a_mail_arrives_with_its_text_its_html_and_its_id() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_sent_again_is_seen_as_one() {
+async fn c_10_a_mail_that_is_sent_again_is_seen_as_one() {
     let catcher = Catcher::start().await;
     let mailer = mailer(catcher.smtp);
     for key in ["verify-1", "verify-2", "verify-1", "verify-1"] {

@@ -131,3 +131,56 @@ async fn many_mails_share_few_connections_and_none_is_lost() {
     assert_eq!((totals.received, totals.distinct), (400, 400));
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
+
+/// A way to `server` that breaks right after the server has taken a mail, the first `breaks` times: the mail is there, and
+/// whoever sent it does not know.
+async fn breaking_after_data(server: SocketAddr, breaks: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for turn in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = tokio::net::TcpStream::connect(server).await.unwrap();
+            tokio::spawn(async move {
+                let (mut said, mut there, mut back) = (Vec::new(), [0; 16 * 1024], [0; 16 * 1024]);
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut there) => {
+                            let Ok(1..) = read else { return };
+                            let heard = &there[..read.unwrap()];
+                            said.extend_from_slice(heard);
+                            server.write_all(heard).await.unwrap();
+                        }
+                        read = server.read(&mut back) => {
+                            let Ok(1..) = read else { return };
+                            // What is answered now is that the mail was taken.
+                            let is_taken = said.windows(5).any(|end| end == b"\r\n.\r\n");
+                            if is_taken && turn < breaks {
+                                return;
+                            }
+                            client.write_all(&back[..read.unwrap()]).await.unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn c_10_a_server_that_drops_after_data_gets_the_same_mail_again() {
+    let catcher = Catcher::start().await;
+    let mailer = mailer(breaking_after_data(catcher.smtp, 3).await);
+    let mut lost = 0;
+    while let Err(error) = within(Duration::from_secs(5), mailer.send(&verify_mail("zoe@example.com", "k-1"))).await {
+        assert!(matches!(error, MailError::Transient(_)), "{error:?}");
+        lost += 1;
+        assert!(lost <= 3, "{error:?}");
+    }
+    let totals = catcher.store.totals();
+    assert_eq!((lost, totals.received, totals.distinct), (3, 4, 1));
+    let mails = catcher.store.list(None, 10);
+    assert_eq!((mails.len(), mails[0].message_id.as_str()), (1, "k-1@example.com"));
+    println!("C-10: {lost} answers lost after DATA, {} copies, one Message-ID", totals.received);
+}

@@ -124,7 +124,7 @@ async fn orders(app: &TestApp, alice: &Person, olga: &Person) -> Vec<(&'static s
 }
 
 #[tokio::test]
-async fn orders_allow_what_their_table_says() {
+async fn m_07_orders_allow_what_their_table_says() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
     let orders = orders(&app, &alice, &olga).await;
@@ -142,7 +142,7 @@ async fn orders_allow_what_their_table_says() {
 }
 
 #[tokio::test]
-async fn the_database_refuses_what_no_table_of_orders_says() {
+async fn m_07_the_database_refuses_what_no_table_of_orders_says() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
     let orders = orders(&app, &alice, &olga).await;

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -77,6 +77,16 @@ pub struct TestApp {
     shop: OnceCell<Shop>,
     numbers: AtomicU32,
     stop: Trigger,
+    /// Whether somebody has looked if everything adds up.
+    audited: AtomicBool,
+}
+
+/// Nobody forgets the audit (guarantee M-05).
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let is_fine = std::thread::panicking() || *self.audited.get_mut();
+        assert!(is_fine, "this test ends without the audit: end it with app.finish()");
+    }
 }
 
 impl TestApp {
@@ -110,7 +120,8 @@ impl TestApp {
         tokio::spawn(gateway.run());
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
         let (shop, numbers) = (OnceCell::new(), AtomicU32::new(0));
-        Self { wiring, clock, outbox, url, http, database, shop, numbers, stop }
+        let audited = AtomicBool::new(false);
+        Self { wiring, clock, outbox, url, http, database, shop, numbers, stop, audited }
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -252,10 +263,12 @@ impl TestApp {
 
     /// Whatever `oms audit` finds, the gateway's book left out.
     pub async fn differences(&self) -> Vec<kernel::Difference> {
+        self.audited.store(true, Ordering::Relaxed);
         audit::audit(self.database.url(), &[]).await.unwrap().differences
     }
 
-    /// Ends the test: every job is run, none may have failed, and no audit may find anything, in the gateway's book neither.
+    /// Ends the test: every job is run, none may have failed, nothing may have panicked, and no audit may find anything, in
+    /// the gateway's book neither.
     pub async fn finish(self) {
         self.run_jobs().await;
         let gateway = self.wiring.gateways.get("mock").unwrap();
@@ -274,6 +287,7 @@ impl TestApp {
             WHERE state <> 'finished' AND NOT (state = 'new' AND kind IN (SELECT kind FROM jobs.schedules))";
         assert_eq!(self.words(left).await, Vec::<String>::new(), "jobs are left over");
         assert_eq!(self.differences().await, vec![]);
+        assert_eq!(http::panics::caught(), 0, "something panicked (guarantee R-11)");
         self.stop.leave();
         self.stop.stop();
     }

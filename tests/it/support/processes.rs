@@ -2,9 +2,10 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -135,6 +136,45 @@ impl Site {
             ("webhook-timestamp", timestamp),
             ("webhook-signature", signature),
         ]
+    }
+
+    /// Everything that its processes have printed.
+    pub fn printed(&self) -> String {
+        let files = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path());
+        let logs = files.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        logs.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
+    }
+
+    /// Runs the program once, with some settings changed, and waits for its end; its exit code and what it printed. One that
+    /// does not end by itself is killed after a while and has no code.
+    pub async fn run(
+        &self,
+        arguments: &[&str],
+        settings: &[(&'static str, &str)],
+        input: &str,
+    ) -> (Option<i32>, String) {
+        static NUMBER: AtomicU16 = AtomicU16::new(0);
+        let path = self.directory.join(format!("once-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let log = File::create(&path).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
+        command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(settings.iter().copied()).current_dir(&self.directory).stdin(Stdio::piped());
+        let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        // It need not read what it does not ask for.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        let began = Instant::now();
+        let code = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if began.elapsed() > START => {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    break None;
+                }
+                None => sleep(Duration::from_millis(20)).await,
+            }
+        };
+        (code, fs::read_to_string(path).unwrap())
     }
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {

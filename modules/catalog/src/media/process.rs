@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageReader, Limits,
+    DynamicImage, GenericImageView, ImageDecoder, ImageError, ImageReader, Limits,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
     error::{DecodingError, ImageFormatHint, LimitErrorKind},
 };
@@ -20,6 +20,9 @@ pub const SIDE_MAX: u32 = 8_000;
 pub const PIXELS_MAX: u64 = 40_000_000;
 /// The decoder may use this much memory at most: a picture of [`PIXELS_MAX`] at four bytes, and some room.
 const MEMORY_MAX: u64 = 200 * 1024 * 1024;
+/// At most this many scans of a JPEG; cameras make one, and those for the web ten. Each is a walk over the whole picture for
+/// a few bytes of file: without a limit ten megabytes keep a core busy for minutes.
+const SCANS_MAX: usize = 64;
 /// The longer side of the small picture.
 const THUMBNAIL_SIDE: u32 = 320;
 const JPEG_QUALITY: u8 = 85;
@@ -75,11 +78,14 @@ pub(super) fn process(file: &[u8]) -> Result<Picture, CatalogError> {
 }
 
 fn decode(file: &[u8], kind: PictureKind) -> Result<DynamicImage, CatalogError> {
-    if kind == PictureKind::Jpeg && !jpeg_is_complete(file) {
-        return Err(CatalogError::ImageBroken(ImageError::Decoding(DecodingError::new(
-            ImageFormatHint::Exact(kind.format()),
-            "the file ends before the picture does",
-        ))));
+    let broken = |what: &'static str| {
+        CatalogError::ImageBroken(ImageError::Decoding(DecodingError::new(ImageFormatHint::Exact(kind.format()), what)))
+    };
+    if kind == PictureKind::Jpeg {
+        let scans = jpeg_scans(file).ok_or_else(|| broken("the file ends before the picture does"))?;
+        if scans > SCANS_MAX {
+            return Err(broken("the picture is cut into too many scans"));
+        }
     }
     let mut reader = ImageReader::with_format(Cursor::new(file), kind.format());
     let mut limits = Limits::default();
@@ -112,29 +118,34 @@ fn refused(error: ImageError) -> CatalogError {
     }
 }
 
-/// Whether the JPEG has an end. The decoder fills in what is missing; a buyer should not see half a shirt in grey.
-fn jpeg_is_complete(file: &[u8]) -> bool {
-    // Behind SOI come segments: FF, a marker, and a length that counts itself. Behind the scan comes EOI (FF D9); the
-    // scan itself cannot contain it. A preview in the metadata has an EOI too, hence the walk to the scan.
+/// How many scans the JPEG has; `None` when it has no end. The decoder fills in what is missing; a buyer should not see half
+/// a shirt in grey.
+fn jpeg_scans(file: &[u8]) -> Option<usize> {
+    // Behind SOI come segments: FF, a marker, and a length that counts itself. Behind the scans comes EOI (FF D9); a scan
+    // itself contains neither that nor the beginning of another (FF DA). A preview in the metadata has both, hence the walk
+    // to the first scan.
     let mut rest = file.get(2..).unwrap_or_default();
     loop {
         match rest {
             [0xff, 0xff, ..] => rest = rest.get(1..).unwrap_or_default(),
-            [0xff, 0xda, ..] => return rest.windows(2).any(|pair| pair == [0xff, 0xd9]),
+            [0xff, 0xda, ..] => break,
             [0xff, marker, high, low, ..] if *marker != 0xd9 => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
                 match rest.get(2 + length..) {
                     Some(next) if length >= 2 => rest = next,
-                    _ => return false,
+                    _ => return None,
                 }
             }
-            _ => return false,
+            _ => return None,
         }
     }
+    let end = rest.windows(2).position(|pair| pair == [0xff, 0xd9])?;
+    Some(rest.get(..end).unwrap_or_default().windows(2).filter(|pair| *pair == [0xff, 0xda]).count())
 }
 
 fn is_transparent(image: &DynamicImage) -> bool {
-    image.color().has_alpha() && image.to_rgba8().pixels().any(|pixel| pixel.0.last().is_some_and(|alpha| *alpha < 255))
+    // Looked at in place: a copy of a large picture is 160 MB.
+    image.color().has_alpha() && image.pixels().any(|(_, _, pixel)| pixel.0.last().is_some_and(|alpha| *alpha < 255))
 }
 
 fn encode(image: &DynamicImage, kind: PictureKind) -> Result<Vec<u8>, CatalogError> {
@@ -152,13 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jpeg_is_complete_when_its_scan_has_an_end() {
-        let metadata_with_an_end = [0xff, 0xe1, 0x00, 0x06, 0xff, 0xd9, 0x00, 0x00];
+    fn a_jpeg_is_complete_when_its_scans_have_an_end() {
+        let metadata_with_an_end = [0xff, 0xe1, 0x00, 0x08, 0xff, 0xda, 0xff, 0xd9, 0x00, 0x00];
         let picture = |scan: &[u8]| [&[0xff, 0xd8][..], &metadata_with_an_end, scan].concat();
-        assert!(jpeg_is_complete(&picture(&[0xff, 0xda, 0x00, 0x02, 0x11, 0xff, 0xd9])));
-        assert!(jpeg_is_complete(&picture(&[0xff, 0xff, 0xda, 0x00, 0x02, 0x11, 0xff, 0xd9])));
-        for bad in [&[0xff, 0xda, 0x00, 0x02, 0x11][..], &[], &[0xff, 0xd9], &[0xff, 0xe0, 0x00, 0x01], &[0x00; 8]] {
-            assert!(!jpeg_is_complete(&picture(bad)), "{bad:?}");
+        let scan = [0xff, 0xda, 0x00, 0x02, 0x11];
+        assert_eq!(jpeg_scans(&picture(&[&scan[..], &[0xff, 0xd9]].concat())), Some(1));
+        assert_eq!(jpeg_scans(&picture(&[&[0xff], &scan[..], &scan, &[0xff, 0xd9, 0xff, 0xda]].concat())), Some(2));
+        for bad in [&scan[..], &[], &[0xff, 0xd9], &[0xff, 0xe0, 0x00, 0x01], &[0x00; 8]] {
+            assert_eq!(jpeg_scans(&picture(bad)), None, "{bad:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where pictures are made: off the async threads, a few at a time, because each may take 200 MB for a moment.
+//! Where pictures are made: off the async threads, a few at a time, because each may take 300 MB for a moment.
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,7 +5,7 @@ use diesel_async::SimpleAsyncConnection;
 use crate::support::{Shop, customer, variant};
 
 #[tokio::test]
-async fn every_planted_corruption_is_found() {
+async fn m_13_every_planted_corruption_of_the_catalog_is_found() {
     for (check, sql) in [
         ("stock.on_hand_equals_movements", "UPDATE catalog.stock SET on_hand = on_hand + 1"),
         ("stock.reserved_equals_movements", "UPDATE catalog.stock SET reserved = 1"),

@@ -10,6 +10,7 @@ mod audit;
 mod businesses;
 mod categories;
 mod document;
+mod hostile_files;
 mod images;
 mod listing;
 mod products;

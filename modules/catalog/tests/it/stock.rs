@@ -166,7 +166,7 @@ async fn of_sixteen_counts_at_one_version_one_wins() {
 }
 
 #[tokio::test]
-async fn the_database_itself_refuses_to_oversell_and_to_forget() {
+async fn m_05_the_database_itself_refuses_to_oversell_and_to_forget() {
     let (shop, alice, path) = stocked(5).await;
     let mut conn = shop.conn().await;
     for (sql, constraint) in [

@@ -78,7 +78,7 @@ async fn an_offer_tells_placing_everything() {
 }
 
 #[tokio::test]
-async fn appending_moves_counters_and_ledger_together() {
+async fn m_05_appending_moves_counters_and_ledger_together() {
     let (shop, medium, _) = shop().await;
     let mut conn = shop.conn().await;
     let offers = stock::lock_offers(&conn, &vec![medium]).await.unwrap();
