@@ -41,9 +41,12 @@ impl RateLimit {
     /// Counts a request. Who shows a token that holds is counted as who they are, wherever they are: a shop's own server asks
     /// on behalf of many from one address. Everybody else is counted by address.
     pub(super) async fn measure(&self, request: &Request, address: Option<IpAddr>) -> Option<Measured> {
-        let caller = bearer(request).and_then(|token| self.verifier.verify(token));
-        let (quota, key) = match (caller, address) {
-            (Some(caller), _) => (self.caller?, caller.user_id.to_string()),
+        let verified = match bearer(request) {
+            Some(token) => self.verifier.verify(token).await,
+            None => None,
+        };
+        let (quota, key) = match (verified, address) {
+            (Some(verified), _) => (self.caller?, verified.caller.user_id.to_string()),
             (None, Some(address)) => (self.address?, neighbourhood(address).to_string()),
             (None, None) => return None,
         };
