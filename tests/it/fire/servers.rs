@@ -35,7 +35,7 @@ async fn r_01_twenty_times_kill_9_loses_no_acknowledged_write_and_doubles_none()
     let address = [server.address()];
 
     // Everybody orders, and cancels every other order; each write is repeated with its key until it is answered.
-    let over = Cell::new(false);
+    let (over, answered) = (Cell::new(false), Cell::new(0_usize));
     let load = join_all(people.iter().zip(0..).map(async |(buyer, number): (_, usize)| {
         let (mut client, mut acknowledged) = (Client::new(&address, 0), BTreeMap::new());
         for round in 0_usize.. {
@@ -54,13 +54,19 @@ async fn r_01_twenty_times_kill_9_loses_no_acknowledged_write_and_doubles_none()
                 assert_eq!(cancelled.status, 200, "{}", cancelled.text());
             }
             assert!(acknowledged.insert(id, is_cancelled).is_none(), "two keys have one order");
+            answered.set(answered.get() + 1);
         }
         acknowledged
     }));
     let kills = async {
         let mut dice = Dice::new(SEED);
         for _ in 0..KILLS {
-            sleep(Duration::from_millis(200 + dice.throw(800))).await;
+            // In the middle of work, however slow the machine is.
+            let enough = answered.get() + CLIENTS;
+            while answered.get() < enough {
+                sleep(Duration::from_millis(10)).await;
+            }
+            sleep(Duration::from_millis(dice.throw(500))).await;
             server.kill();
             sleep(Duration::from_millis(dice.throw(200))).await;
             server.start().await;
