@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that programs are there: need.sh postgres redis jq curl venv
+# Makes sure that programs are there: need.sh postgres redis jq curl venv haproxy
 # Installs Debian packages when it may (root, or sudo without a password); otherwise prints the line to type.
 set -euo pipefail
 
@@ -13,6 +13,7 @@ has_postgres() {
 }
 has_redis() { command -v redis-server >/dev/null; }
 has_jq() { command -v jq >/dev/null; }
+has_haproxy() { command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]]; }
 has_curl() { command -v curl >/dev/null; }
 has_venv() { command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 

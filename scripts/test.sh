@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/need.sh postgres redis jq curl venv
+[[ -z "${FIRE:-}" ]] || scripts/need.sh haproxy
 
 [[ "${FIRE:-}" == only ]] || scripts/deny.sh
 cargo build --locked --bin oms

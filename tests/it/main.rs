@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod dead_jobs;
 mod dev;
 mod fire;
 mod house;

@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn stock_is_what_the_units_say((seeds, steps) in lives()) {
+    fn m_05_stock_is_what_the_units_say((seeds, steps) in lives()) {
         live(&seeds, &steps, |_, _, world| truth::stock(world))?;
     }
 

@@ -38,7 +38,7 @@ async fn ready_is(client: &mut Client, status: u16, since: Instant, limit: Durat
 
 #[tokio::test]
 #[ignore = "fire: 1 min"]
-async fn r_02_r_09_ten_times_kill_9_of_postgres_is_told_by_readiness_and_survived() {
+async fn r_02_ten_times_kill_9_of_postgres_is_told_by_readiness_and_survived() {
     const FALLS: Duration = Duration::from_secs(2);
     const RISES: Duration = Duration::from_secs(5);
     let mut cluster = Cluster::new(true).await;
@@ -100,6 +100,28 @@ async fn r_02_r_09_ten_times_kill_9_of_postgres_is_told_by_readiness_and_survive
     cluster.assert_sound(&[]).await;
     assert!(fell <= FALLS, "R-02: readiness fell after {fell:?}");
     assert!(rose <= RISES, "R-02: readiness rose after {rose:?}");
+}
+
+#[tokio::test]
+#[ignore = "fire: 10 s"]
+async fn r_09_without_a_database_the_process_is_alive_and_not_ready() {
+    let mut cluster = Cluster::new(false).await;
+    let site = Site::new(&cluster.url()).await.set("REDIS_URL", "redis://127.0.0.1:1");
+    let server = site.serve_only().await;
+    let mut client = Client::new(&[server.address()], 0);
+    // Redis is not there, is reported, and does not count.
+    let ready = client.send("GET", "/readyz", &[], "").await.unwrap();
+    assert_eq!((ready.status, &ready.json()["checks"]["redis"]), (200, &json!("failed")));
+    cluster.kill();
+    ready_is(&mut client, 503, Instant::now(), Duration::from_secs(2)).await;
+    let ready = client.send("GET", "/readyz", &[], "").await.unwrap();
+    assert!(ready.is_problem(503, "unavailable") && ready.header("retry-after").is_some(), "{}", ready.text());
+    assert_eq!(ready.json()["checks"]["database"], "failed");
+    for _ in 0..20 {
+        let asked = Instant::now();
+        assert_eq!(client.send("GET", "/healthz", &[], "").await.unwrap().status, 200);
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    }
 }
 
 /// A request of one kind, which can be sent again and again.

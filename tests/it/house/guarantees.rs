@@ -15,8 +15,8 @@ const P0: [&str; 45] = [
 
 /// Those of them that have no test yet. This list only ever becomes shorter.
 const OPEN: &[&str] = &[
-    "M-09", "M-10", "M-11", "W-01", "W-03", "W-04", "W-05", "C-07", "C-08", "C-09", "R-01", "R-03", "R-04", "R-05",
-    "R-06", "R-08", "R-09", "R-10", "S-01", "S-02", "S-03", "S-04", "S-05", "S-06", "S-08",
+    "M-09", "M-10", "M-11", "W-01", "W-03", "W-04", "W-05", "R-03", "S-01", "S-02", "S-03", "S-04", "S-05", "S-06",
+    "S-08",
 ];
 
 /// One line of the page.

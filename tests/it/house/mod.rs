@@ -3,6 +3,7 @@
 mod architecture;
 mod authz_coverage;
 mod computed;
+mod deadlines;
 mod document;
 mod guarantees;
 mod headers;

@@ -19,8 +19,6 @@ use crate::support::{
     processes::Site,
 };
 
-/// Of each command, with one key and with eight.
-const ROUNDS: usize = 20;
 const COPIES: usize = 8;
 /// How long anything may take, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is asked for eight times at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
+    Pay,
     Ship,
     Capture,
     Cancel,
@@ -35,12 +34,13 @@ enum Act {
     Receive,
 }
 
-const ACTS: [Act; 5] = [Act::Ship, Act::Capture, Act::Cancel, Act::Refund, Act::Receive];
+const ACTS: [Act; 6] = [Act::Pay, Act::Ship, Act::Capture, Act::Cancel, Act::Refund, Act::Receive];
 
 impl Act {
     /// The event that tells of it.
     fn event(self) -> &'static str {
         match self {
+            Self::Pay => "payment_started",
             Self::Ship => "shipment_shipped",
             Self::Capture => "capture_requested",
             Self::Cancel => "cancelled",
@@ -84,6 +84,9 @@ impl Scene<'_> {
         let (id, total) = (placed["id"].as_str().unwrap(), &placed["total"]);
         let base = format!("/v1/orders/{id}");
         let race = |path: String, body: Value| Race { act, number, order: id.to_owned(), path, body: body.to_string() };
+        if act == Act::Pay {
+            return race(format!("{base}/payments"), json!({ "gateway": "mock" }));
+        }
         if act == Act::Capture {
             let wish = json!({ "gateway": "mock", "capture": "manual" });
             let payment = self.post(client, self.alice, &format!("{base}/payments"), &key("pay"), &wish).await;
@@ -102,7 +105,7 @@ impl Scene<'_> {
                     json!({ "kind": "amount", "amount": total, "reason": "Broken" }),
                 );
             }
-            Act::Ship | Act::Receive | Act::Capture => {}
+            Act::Pay | Act::Ship | Act::Receive | Act::Capture => {}
         }
         let goods = json!({ "lines": two });
         let packed = self.post(client, self.olga, &format!("{base}/shipments"), &key("pack"), &goods).await;
@@ -153,46 +156,61 @@ fn one_winner(race: &Race, answers: &[Answer]) {
     assert!(answers.iter().all(|answer| !answer.is_problem(409, "in_progress")), "{race:?}: {:#?}", told());
 }
 
+/// Paying is begun by all of them and is one payment, whoever's key it was: the gateway is asked in between, so a sibling
+/// that finds the intent goes on with it.
+fn one_payment(race: &Race, answers: &[Answer]) {
+    for answer in answers {
+        assert_eq!(answer.status, 201, "{race:?}: {}", answer.text());
+        assert_eq!(answer.json()["id"], answers[0].json()["id"], "{race:?}");
+    }
+}
+
 #[tokio::test]
 async fn m_03_eight_concurrent_copies_of_a_command_have_one_effect() {
+    double_clicks(3).await;
+}
+
+/// Of each command so many rounds with one key, and as many with eight.
+pub async fn double_clicks(rounds: usize) {
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;
     let mut conn = database.connect().await;
     let people = buyers(&site, &mut conn, 1).await;
     let (alice, olga) = (&people[0], &operator(&site, &mut conn).await);
-    let variant = shelf(&mut conn, &[10_000]).await[0];
+    let variant = shelf(&mut conn, &[100_000]).await[0];
     // The workers are a process of their own: what races for the orders is the eight requests alone.
     let (first, second, _gateway) = (site.serve_only().await, site.another().await, site.gateway().await);
     let servers = [first.address(), second.address()];
     let scene = Scene { site: &site, alice, olga, variant };
 
     let began = Instant::now();
-    let wanted = ACTS.iter().flat_map(|&act| (0..2 * ROUNDS).map(move |number| (act, number))).collect();
+    let wanted = ACTS.iter().flat_map(|&act| (0..2 * rounds).map(move |number| (act, number))).collect();
     let mut races =
         spread(wanted, 4, &servers, async |client, (act, number)| scene.prepare(client, act, number).await).await;
     races.sort_by_key(|race| (race.number, race.path.clone()));
     {
         let _worker = site.worker().await;
-        let held = i64::try_from(2 * ROUNDS).unwrap();
+        let held = i64::try_from(2 * rounds).unwrap();
         until(&mut conn, "payments.attempts WHERE state = 'authorized'", held).await;
-        until(&mut conn, "orders.orders WHERE status = 'pending'", 0).await;
+        // Those that are to be paid for in a moment.
+        until(&mut conn, "orders.orders WHERE status = 'pending'", held).await;
     }
     println!("M-03: {} orders are ready after {:.1} s", races.len(), began.elapsed().as_secs_f64());
 
     let mut clients: Vec<_> = (0..COPIES).map(|number| Client::new(&servers, number)).collect();
     for race in &races {
-        let is_one_key = race.number < ROUNDS;
-        let person = if race.act == Act::Cancel { alice } else { olga };
+        let is_one_key = race.number < rounds;
+        let person = if matches!(race.act, Act::Cancel | Act::Pay) { alice } else { olga };
         let sent = clients.iter_mut().enumerate().map(async |(copy, client)| {
             let key = if is_one_key { "race".to_owned() } else { format!("race-{copy}") };
             let key = format!("{key}-{:?}-{}", race.act, race.number);
             person.post(client, &race.path, &key, &race.body).await.unwrap()
         });
         let answers = join_all(sent).await;
-        if is_one_key {
-            one_answer(race, &answers)
-        } else {
-            one_winner(race, &answers)
+        match race.act {
+            Act::Pay => one_payment(race, &answers),
+            _ if is_one_key => one_answer(race, &answers),
+            _ => one_winner(race, &answers),
         }
         let (order, event) = (&race.order, race.act.event());
         let events = format!("orders.events WHERE order_id = '{order}' AND kind = '{event}'");
@@ -203,10 +221,17 @@ async fn m_03_eight_concurrent_copies_of_a_command_have_one_effect() {
     // What they asked of money is carried out, once each.
     let _worker = site.worker().await;
     until(&mut conn, "jobs.jobs WHERE state <> 'finished' AND kind LIKE 'payments.send%'", 0).await;
-    let each = i64::try_from(2 * ROUNDS).unwrap();
+    let each = i64::try_from(2 * rounds).unwrap();
     until(&mut conn, "payments.refunds WHERE state = 'succeeded'", 2 * each).await;
     until(&mut conn, "payments.attempts WHERE gateway = 'mock' AND state = 'captured'", each).await;
     assert_eq!(count(&mut conn, "payments.refunds").await, 2 * each);
+    let attempts = "payments.attempts WHERE gateway = 'mock'";
+    assert_eq!(
+        count(&mut conn, attempts).await,
+        2 * each,
+        "one for each order that was paid for, one for each that was captured"
+    );
+    assert_eq!(count(&mut conn, "gateway.payments").await, 2 * each);
     let moves = "SELECT kind || ' ' || sum(on_hand_delta) AS word FROM catalog.stock_movements \
         WHERE kind IN ('ship', 'return') GROUP BY kind ORDER BY kind";
     // Both of ship and of receive were sent, two units each; of every return one unit can be sold again.

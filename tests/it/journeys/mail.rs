@@ -10,7 +10,7 @@ use super::arrange::{assert_sound, count};
 use crate::support::{client::Client, processes::Site};
 
 #[tokio::test]
-async fn registration_answers_while_the_mail_server_is_away_and_the_mail_goes_out_when_it_is_back() {
+async fn c_10_registration_answers_while_the_mail_server_is_away_and_the_mail_goes_out_when_it_is_back() {
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;
     let mut conn = database.connect().await;

@@ -50,13 +50,13 @@ impl Catcher {
     }
 }
 
-fn mailer(server: SocketAddr) -> SmtpMailer {
+pub fn mailer(server: SocketAddr) -> SmtpMailer {
     let settings =
         MailSettings::new(&server.ip().to_string(), server.port(), None, None, "The Shop <shop@example.com>").unwrap();
     SmtpMailer::new(settings, Arc::new(SystemClock)).unwrap()
 }
 
-fn verify_mail(to: &str, key: &str) -> Mail {
+pub fn verify_mail(to: &str, key: &str) -> Mail {
     Mail {
         to: to.to_owned(),
         template: "verify_email".to_owned(),

@@ -197,7 +197,7 @@ fn parcel_body(verb: &str) -> Value {
 }
 
 #[tokio::test]
-async fn parcels_allow_what_their_table_says() {
+async fn m_07_parcels_allow_what_their_table_says() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
     let order = confirmed(&app, &alice).await;
@@ -235,7 +235,7 @@ fn return_body(verb: &str) -> Value {
 }
 
 #[tokio::test]
-async fn returns_allow_what_their_table_says() {
+async fn m_07_returns_allow_what_their_table_says() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
     let order = confirmed(&app, &alice).await;

@@ -18,5 +18,6 @@ mod reading;
 mod refunds;
 mod returns;
 mod sharing;
+mod twice;
 mod webhooks;
 mod webhooks_permuted;

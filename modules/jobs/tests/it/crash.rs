@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_workers_lose_nothing_and_double_nothing() {
+async fn c_08_killed_workers_lose_nothing_and_double_nothing() {
     const JOBS: i64 = 600;
     let queue = TestQueue::new().await;
     let jobs: Vec<Effect> = (0..JOBS).map(|n| Effect { n }).collect();

@@ -36,7 +36,7 @@ async fn an_unknown_kind_is_put_off_uncharged_and_stops_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_fails_is_tried_again_after_a_pause() {
+async fn c_09_a_job_that_fails_is_tried_again_after_a_pause() {
     let queue = TestQueue::new().await;
     let engine = queue.start(settings()).await;
     for mood in [Mood::Retry, Mood::Panic, Mood::PanicEarly] {
@@ -55,7 +55,7 @@ async fn a_job_that_fails_is_tried_again_after_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_is_dead_after_its_last_attempt_and_can_be_revived() {
+async fn c_09_a_job_is_dead_after_its_last_attempt_and_can_be_revived() {
     let queue = TestQueue::new().await;
     let engine = queue.start(settings()).await;
     queue.enqueue(&moody(Mood::Panic, 3)).await;
@@ -96,7 +96,7 @@ async fn a_job_that_hangs_is_broken_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_cannot_be_read_stop_nobody() {
+async fn c_07_rows_that_cannot_be_read_stop_nobody() {
     let queue = TestQueue::new().await;
     queue
         .sql(

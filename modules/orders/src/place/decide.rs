@@ -301,7 +301,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn never_accepts_more_than_there_is((stock, orders) in shops()) {
+        fn m_04_never_accepts_more_than_there_is((stock, orders) in shops()) {
             let mut shelf = Shelf::new(offers(&stock));
             let mut movements = vec![];
             for order in &orders {
