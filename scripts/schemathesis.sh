@@ -6,13 +6,7 @@ cd "$(dirname "$0")/.."
 [[ "${1:-}" == inside ]] || exec scripts/with-postgres.sh "scripts/$(basename "$0")" inside
 
 venv=$PWD/target/venv
-if ! cmp -s scripts/requirements.txt "$venv/requirements.txt"; then
-    echo "installing schemathesis into target/venv …" >&2
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input -r scripts/requirements.txt
-    cp scripts/requirements.txt "$venv/requirements.txt"
-fi
+scripts/lib/venv.sh
 
 # shellcheck source=scripts/lib/running.sh
 source scripts/lib/running.sh
