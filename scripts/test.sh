@@ -13,6 +13,7 @@ if [[ "${FIRE:-}" != only ]]; then
     scripts/dev-check.sh
     scripts/first-order-ci.sh
     scripts/order-life-ci.sh
+    scripts/standardwebhooks.sh
     scripts/schemathesis.sh
 fi
 

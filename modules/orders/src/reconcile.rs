@@ -64,7 +64,9 @@ pub async fn reconcile(orders: &Orders, scope: Scope) -> Result<Reconciled, Orde
     loop {
         let page = payments::unsettled(&mut *orders.pool.get().await?, &due, orders.clock.now()).await?;
         let Some(last) = page.last() else { return Ok(found) };
-        due.after = Some(last.id);
+        if scope == Scope::All {
+            due.after = Some(last.id);
+        }
         let mut answers = stream::iter(page)
             .map(|asked| async move {
                 let outcome = settle_one(orders, &asked).await;
@@ -90,7 +92,13 @@ pub async fn reconcile(orders: &Orders, scope: Scope) -> Result<Reconciled, Orde
 /// Asks about one attempt and settles what is said; then asks again for what was asked before and has not happened.
 async fn settle_one(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, OrderError> {
     let gateway = settle::gateway(orders, &asked.gateway)?;
-    let found = gateway.find_payment(asked.id).await.map_err(|error| OrderError::GatewaySilent(error.to_string()))?;
+    let found = match gateway.find_payment(asked.id).await {
+        Ok(found) => found,
+        Err(error) => {
+            payments::note_asked(&mut *orders.pool.get().await?, asked.id, orders.clock.now()).await?;
+            return Err(OrderError::GatewaySilent(error.to_string()));
+        }
+    };
     let mut changes = retrying(|| async {
         let mut conn = orders.pool.get().await?;
         learn(&mut conn, orders, asked, found.as_ref()).await

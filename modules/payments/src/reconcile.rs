@@ -55,7 +55,7 @@ pub struct Due {
     pub gateways: Vec<String>,
     /// Those that did not change, and were not asked about, for so long; all of them when nothing is said.
     pub grace: Option<TimeDelta>,
-    /// After this one.
+    /// When all are asked about: after this one.
     pub after: Option<AttemptId>,
     /// So many at most.
     pub limit: i64,
@@ -72,7 +72,7 @@ cached_sql! {
          AND gateway = ANY($1) AND id > $2 \
          AND ($5 OR (updated_at <= $4 AND (checked_at IS NULL OR checked_at <= \
              CASE WHEN state = 'authorized' AND capturing_minor = 0 AND NOT voiding THEN $4 - ($3 - updated_at) / 16 ELSE $4 END))) \
-     ORDER BY id LIMIT $6"
+     ORDER BY CASE WHEN $5 THEN NULL ELSE checked_at END NULLS FIRST, id LIMIT $6"
 }
 
 cached_sql! {
@@ -80,7 +80,7 @@ cached_sql! {
     "UPDATE payments.attempts SET checked_at = $2 WHERE id = $1"
 }
 
-/// The attempts to ask about, by id. Joins the caller's transaction.
+/// The attempts to ask about: when all are, by id; otherwise those first that wait longest. Joins the caller's transaction.
 ///
 /// # Errors
 /// What the database said.
@@ -103,6 +103,15 @@ pub async fn unsettled(conn: &mut PgConn, due: &Due, now: DateTime<Utc>) -> Quer
         .collect())
 }
 
+/// Notes that the gateway was asked about an attempt, whatever became of it: the others come first now. Joins the caller's
+/// transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn note_asked(conn: &mut PgConn, id: AttemptId, at: DateTime<Utc>) -> QueryResult<()> {
+    Checked { id: &id, at: &at }.execute(conn).await.map(drop)
+}
+
 /// Applies what the gateway says of an attempt; `None`: it knows nothing of it. Answers what that changed, in order. The
 /// caller holds the order's row. Joins the caller's transaction.
 ///
@@ -115,7 +124,7 @@ pub async fn reconcile(
     at: DateTime<Utc>,
 ) -> Result<Vec<Applied>, PaymentError> {
     let Some(attempt) = store::lock_attempt(conn, asked.id).await? else { return Ok(Vec::new()) };
-    Checked { id: &asked.id, at: &at }.execute(conn).await?;
+    note_asked(conn, asked.id, at).await?;
     let Some(found) = found else { return never_opened(conn, attempt, asked.updated_at, at).await };
     if store::is_taken(conn, &attempt, &found.id).await? {
         tracing::warn!(attempt.id = %attempt.id, payment.id = found.id, "the gateway's payment belongs to another attempt");

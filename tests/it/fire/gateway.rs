@@ -242,13 +242,14 @@ async fn m_11_five_hundred_payments_race_against_the_end_of_their_time() {
     let servers = [server.address(), other.address()];
     let dice = std::cell::RefCell::new(Dice::new(SEED));
     for (wave, &variant) in variants.iter().enumerate() {
-        let over = Cell::new(false);
+        let (over, ordered) = (Cell::new(false), Cell::new(0));
         let race = async {
             let work: Vec<(usize, &Buyer)> = racers.iter().enumerate().collect();
             // All at once: a hundred orders for a hundred units, each paid for at about the moment in which it expires.
             spread(work, EACH, &servers, async |client, (_, buyer): (usize, &Buyer)| {
                 let placed =
                     insist(buyer, client, "/v1/orders", &format!("order-{wave}"), &order(&[(variant, 1)])).await;
+                ordered.set(ordered.get() + 1);
                 let ends = Instant::now() + EXPIRY;
                 let path = format!("/v1/orders/{}/payments", placed["id"].as_str().unwrap());
                 let payment = insist(buyer, client, &path, &format!("pay-{wave}"), r#"{"gateway":"mock"}"#).await;
@@ -263,6 +264,9 @@ async fn m_11_five_hundred_payments_race_against_the_end_of_their_time() {
         // Somebody who buys what comes back to the shelf, so that not everybody who is late can be revived.
         let hawk = async {
             let (mut client, mut turn) = (Client::new(&servers, 1), 0);
+            while ordered.get() < EACH {
+                sleep(Duration::from_millis(20)).await;
+            }
             while !over.get() {
                 turn += 1;
                 let key = format!("hawk-{wave}-{turn}");
