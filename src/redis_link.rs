@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::config::Secret;
 
 /// How long an answer may take. Redis takes a fraction of a millisecond.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub const PATIENCE: Duration = Duration::from_millis(20);
 /// How long nobody asks after there was no answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long it may take to open a connection; nobody waits for it.

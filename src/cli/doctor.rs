@@ -1,6 +1,9 @@
 //! `oms doctor`: looks at everything `oms` needs and says what to do about what is missing.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use clap::Parser;
@@ -13,7 +16,7 @@ use object_store::{ObjectStoreExt, path::Path};
 
 use crate::{
     config::{Config, ConfigError, Needs},
-    migrations, telemetry, wiring,
+    migrations, redis_link, telemetry, wiring,
 };
 
 /// Check configuration, database, migrations, Redis, mail, pictures, gateway and clock
@@ -208,10 +211,19 @@ async fn look_at_redis(report: &mut Report, config: &Config) {
     let ping = async {
         let client = redis::Client::open(url.expose())?;
         let mut conn = client.get_multiplexed_async_connection().await?;
-        redis::cmd("PING").query_async::<String>(&mut conn).await
+        redis::cmd("PING").query_async::<String>(&mut conn).await?;
+        let asked = Instant::now();
+        let about: String = redis::cmd("INFO").arg("server").query_async(&mut conn).await?;
+        let version = about.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("?").to_owned();
+        redis::RedisResult::Ok((version, asked.elapsed()))
     };
     match timely(ping).await {
-        Ok(_pong) => report.ok("redis", "answers"),
+        Ok((version, took)) => {
+            let found = format!("Redis {version} answers in {:.1} ms", took.as_secs_f64() * 1000.0);
+            let state = if took > redis_link::PATIENCE / 2 { State::Warn } else { State::Ok };
+            let remedy = "what takes longer than 20 ms is not waited for: put Redis nearer, or leave REDIS_URL empty";
+            report.say(state, "redis", &found, remedy);
+        }
         Err(error) => {
             report.say(
                 State::Warn,

@@ -7,12 +7,13 @@ use kernel::{PgConn, job};
 use crate::{
     Accounts, AccountsError, HashedPassword, Password, SendPasswordChanged,
     one_time::{Claimed, MailedToken, Purpose},
-    session::{self, EndReason},
+    session::{self, EndReason, SessionId},
     store::{
         one_time_tokens::{self, OneTimeTokenRow},
+        sessions,
         users::{self, UserRow},
     },
-    throttle::Door,
+    throttle::{self, Door},
 };
 
 /// Replaces the password of whoever was mailed the token, ends all their sessions and uses up their other tokens. That
@@ -32,7 +33,7 @@ pub(crate) async fn reset_password(
     password.check(&user.username, &user.email).map_err(AccountsError::WeakPassword)?;
     let hash = accounts.hasher.hash(password).await?;
 
-    let (deps, token) = (accounts.clone(), token.clone());
+    let (deps, token, origin) = (accounts.clone(), token.clone(), throttle::origin(&accounts.keys, user.id));
     kernel::run(move || {
         let (accounts, token, hash) = (deps.clone(), token.clone(), hash.clone());
         async move {
@@ -47,6 +48,9 @@ pub(crate) async fn reset_password(
                     return Err(AccountsError::InvalidToken);
                 }
                 users::verify_email(conn, user.id, &row.email, now).await?;
+                // Over before anybody could use it, as all others: it says that they have been here, so that they are let in
+                // although others may have been guessing at their name.
+                sessions::insert(conn, SessionId::new(), user.id, &origin, now).await?;
                 replace(conn, &user, &hash, EndReason::PasswordReset, now).await.map(drop)
             })
             .await

@@ -52,7 +52,7 @@ impl Scene<'_> {
                 let body = json!({ "login": "buyer0", "password": "wrong horse" }).to_string();
                 client.send("POST", "/v1/auth/login", &headers, &body).await
             }
-            1..5 => person.post(client, "/v1/orders", &format!("{tag}-{number}"), &self.order).await,
+            1..5 => person.post(client, "/v1/orders", &format!("{tag}-{number}").replace(' ', "-"), &self.order).await,
             5..20 => client.send("GET", "/v1/products", &[], "").await,
             20..30 => client.send("GET", &self.product, &[], "").await,
             _ => client.send("GET", "/v1/me", &known, "").await,

@@ -143,3 +143,23 @@ async fn s_05_tokens_mails_and_the_present_password_have_limits_too() {
     assert_eq!(tries, 5);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn s_05_who_can_read_their_mail_gets_in_while_others_guess() {
+    let app = TestApp::with(&SETTINGS).await;
+    let alice = app.customer("alice").await;
+    let abroad = [("x-forwarded-for", "192.0.2.1")];
+    app.guess(&["alice"], 50).await;
+    app.try_login("alice", PASSWORD, "192.0.2.1").await.problem(429, "rate_limited");
+
+    let body = json!({ "email": alice.address() }).to_string();
+    app.send(None, Method::POST, "/auth/forgot-password", &abroad, Some(body)).await.ok(202);
+    app.run_jobs().await;
+    let mails = app.outbox.take();
+    let token = mails.iter().find_map(|mail| mail.context["token"].as_str()).unwrap();
+    let body = json!({ "token": token, "password": "eleven purple lanterns" }).to_string();
+    app.send(None, Method::POST, "/auth/reset-password", &abroad, Some(body)).await.ok(204);
+    app.guess(&["alice"], 5).await;
+    app.try_login("alice", "eleven purple lanterns", "192.0.2.1").await.ok(200);
+    app.finish().await;
+}
