@@ -9,6 +9,7 @@
 
 mod audit;
 mod dev;
+mod doors;
 mod fire;
 mod house;
 mod journeys;

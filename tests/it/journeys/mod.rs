@@ -1,6 +1,6 @@
 //! What only several processes can show: races for the last unit, repeated requests, and processes that die.
 
-mod arrange;
+pub mod arrange;
 mod commands;
 mod hanging_up;
 mod keys;
