@@ -3,7 +3,7 @@
 use poem::{
     Response,
     http::{
-        HeaderValue,
+        HeaderValue, StatusCode,
         header::{self, HeaderName},
     },
 };
@@ -21,6 +21,10 @@ pub(super) fn apply(response: &mut Response, is_api: bool) {
     set_default(response, header::REFERRER_POLICY, "no-referrer");
     set_default(response, header::X_FRAME_OPTIONS, "DENY");
     set_default(response, header::CONTENT_SECURITY_POLICY, NOTHING);
+    // Use cases find out too that somebody is gone, and their answers are made by the modules.
+    if response.status() == StatusCode::UNAUTHORIZED {
+        set_default(response, header::WWW_AUTHENTICATE, "Bearer");
+    }
     if is_api || response.status().as_u16() >= 400 {
         set_default(response, header::CACHE_CONTROL, "no-store");
     }

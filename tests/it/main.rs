@@ -10,6 +10,7 @@
 mod audit;
 mod dead_jobs;
 mod dev;
+mod doors;
 mod fire;
 mod house;
 mod journeys;

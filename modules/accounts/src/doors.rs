@@ -113,7 +113,7 @@ impl Doors {
         }
     }
 
-    /// Returns when a look is over that began at `moment` or later. One at a time, with a pause between them.
+    /// Returns when a look is over that began at `moment` or later, or was tried. One at a time, with a pause between them.
     async fn look_since(&self, moment: Instant) -> Result<(), AccountsError> {
         let mut last = self.looking.lock().await;
         if let Some(last) = *last {
@@ -122,14 +122,14 @@ impl Doors {
             }
             sleep(APART.saturating_sub(last.elapsed())).await;
         }
-        let began = Instant::now();
+        // Whoever waits behind a look that fails does not try again: each would wait as long.
+        *last = Some(Instant::now());
         let look = async {
             let mut conn = self.pool.get().await?;
             Book::read(&mut conn, self.clock.now()).await
         };
         let book = timeout(PATIENCE, look).await.map_err(AccountsError::DoorsWait)??;
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
-        *last = Some(began);
         Ok(())
     }
 

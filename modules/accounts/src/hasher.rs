@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_is_argon2id_with_todays_cost_and_a_salt_of_its_own() {
+    async fn s_01_a_hash_is_argon2id_with_todays_cost_and_a_salt_of_its_own() {
         let hasher = Hasher::new(1, 1);
         let (one, two) = (
             hasher.hash(&password("correct horse")).await.unwrap(),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_has_no_password_and_todays_cost() {
+    async fn s_04_nobody_has_no_password_and_todays_cost() {
         assert!(is_current(&PasswordHash::new(NOBODY).unwrap()));
         assert_eq!(Hasher::new(1, 1).verify("correct horse", None).await.unwrap(), Verdict::Wrong);
     }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_line_is_bounded() {
+    async fn s_01_the_line_is_bounded() {
         let hasher = Hasher::new(1, 1);
         let secret = password("correct horse");
         let (a, b, c) = tokio::join!(hasher.hash(&secret), hasher.hash(&secret), hasher.hash(&secret));

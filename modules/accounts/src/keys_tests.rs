@@ -106,13 +106,13 @@ fn what_we_issue_says_everything_it_should() {
         claims,
         json!({
             "iss": "oms", "aud": "oms-api", "sub": mint.user, "jti": null,
-            "iat": now, "exp": now + 900, "role": "operator",
+            "iat": now, "exp": now + 900, "role": "operator", "ver": 0,
         })
     );
 }
 
 #[test]
-fn the_algorithm_is_ours_whatever_the_header_says() {
+fn s_02_the_algorithm_is_ours_whatever_the_header_says() {
     let mint = Mint::new();
     for algorithm in ["none", "None", "NONE", "HS384", "HS512", "RS256", "ES256", "EdDSA", "PS256", "", "hs256"] {
         mint.refuses(algorithm, &mint.with_header("alg", json!(algorithm)));
@@ -133,7 +133,7 @@ fn the_algorithm_is_ours_whatever_the_header_says() {
 }
 
 #[test]
-fn another_key_type_or_key_id_does_not_hold() {
+fn s_02_another_key_type_or_key_id_does_not_hold() {
     let mint = Mint::new();
     mint.refuses("another key", &sign(&mint.header(), &mint.claims(), &[7; 32]));
     mint.refuses("the bare secret as the key", &{
@@ -164,7 +164,7 @@ fn another_key_type_or_key_id_does_not_hold() {
 }
 
 #[test]
-fn a_token_holds_for_its_time_only() {
+fn s_02_a_token_holds_for_its_time_only() {
     let mint = Mint::new();
     let now = mint.clock.now().timestamp();
     let token = mint.good();
@@ -190,7 +190,7 @@ fn a_token_holds_for_its_time_only() {
 }
 
 #[test]
-fn a_token_for_or_from_somebody_else_does_not_hold() {
+fn s_02_a_token_for_or_from_somebody_else_does_not_hold() {
     let mint = Mint::new();
     for issuer in [json!("oms2"), json!(""), json!(null), json!(["oms"]), json!("https://evil.example")] {
         mint.refuses("issuer", &mint.with_claim("iss", issuer));
@@ -201,7 +201,7 @@ fn a_token_for_or_from_somebody_else_does_not_hold() {
 }
 
 #[test]
-fn every_claim_is_needed_and_of_its_type() {
+fn s_02_every_claim_is_needed_and_of_its_type() {
     let mint = Mint::new();
     for claim in ["iss", "aud", "sub", "jti", "iat", "exp", "role"] {
         mint.refuses(claim, &mint.without_claim(claim));
@@ -217,7 +217,7 @@ fn every_claim_is_needed_and_of_its_type() {
 }
 
 #[test]
-fn a_damaged_token_does_not_hold() {
+fn s_02_a_damaged_token_does_not_hold() {
     let mint = Mint::new();
     let good = mint.good();
     for length in [0, 1, good.len() / 3, good.len() / 2, good.len() - 1] {
@@ -257,7 +257,7 @@ fn a_damaged_token_does_not_hold() {
 }
 
 #[test]
-fn tokens_of_other_kinds_are_no_access_tokens() {
+fn s_02_tokens_of_other_kinds_are_no_access_tokens() {
     let mint = Mint::new();
     mint.refuses("a refresh token", &BASE64_URL_SAFE_NO_PAD.encode(mint.keys.refresh_mac(&[b"any"])));
     let id = crate::OneTimeTokenId::new();
@@ -270,7 +270,7 @@ fn tokens_of_other_kinds_are_no_access_tokens() {
 }
 
 #[test]
-fn a_short_secret_is_refused_and_none_is_printed() {
+fn s_02_a_short_secret_is_refused_and_none_is_printed() {
     let clock = Arc::new(TestClock::at("2026-03-01T12:00:00Z".parse().unwrap()));
     for length in [0, 1, 16, 31] {
         let error = TokenKeys::new(&vec![b'x'; length], clock.clone()).unwrap_err();

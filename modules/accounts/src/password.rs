@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn common_personal_and_monotonous_passwords_are_weak() {
+    fn s_01_common_personal_and_monotonous_passwords_are_weak() {
         for common in ["password", "Password1", "12345678", "QWERTYUIOP", "iloveyou", "letmein123"] {
             assert_eq!(check(common), Err(WeakPassword::Common), "{common}");
         }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters_and_control_characters_are_refused() {
+    fn s_01_length_is_counted_in_characters_and_control_characters_are_refused() {
         assert!(Password::parse("1234567").is_err());
         assert!(Password::parse("ä".repeat(128)).is_ok());
         assert!(Password::parse("a".repeat(129)).is_err());

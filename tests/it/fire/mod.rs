@@ -4,6 +4,7 @@
 mod clicks;
 mod crowds;
 mod gateway;
+mod logins;
 mod overload;
 mod postgres;
 mod races;

@@ -65,6 +65,7 @@ async fn nothing_that_the_document_allows_is_too_much() {
         let owner: &Person = match operation.role() {
             Some("seller") => &people.seller,
             Some("operator") => &olga,
+            Some("admin") => &people.admin,
             _ => &people.buyer,
         };
         let is_elsewhere = operation.path.starts_with("/v1/categories/") || operation.id == "changePassword";
@@ -102,6 +103,7 @@ async fn i_05_nothing_that_can_be_looked_for_is_too_strange() {
         let who = match operation.role() {
             Some("seller") => &people.seller,
             Some("operator") => &olga,
+            Some("admin") => &people.admin,
             _ => &people.buyer,
         };
         let parameters = operation.parameters("query");

@@ -1,7 +1,7 @@
 //! What holds for the whole house, whatever is built in it.
 
 mod architecture;
-mod authz_coverage;
+mod authz;
 mod computed;
 mod deadlines;
 mod document;
@@ -15,3 +15,4 @@ mod operation;
 mod schema;
 mod source;
 mod strangers;
+mod tokens;

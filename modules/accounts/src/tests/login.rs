@@ -43,7 +43,7 @@ async fn a_disabled_account_neither_logs_in_nor_refreshes_nor_shows_itself() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_are_the_same_answer() {
+async fn s_04_an_unknown_user_and_a_wrong_password_are_the_same_answer() {
     let app = TestApp::new().await;
     app.verified("alice").await;
     let wrong = app.login("alice", "wrong password").await.problem(401, "invalid_credentials");
@@ -58,7 +58,7 @@ async fn an_unknown_user_and_a_wrong_password_are_the_same_answer() {
 }
 
 #[tokio::test]
-async fn an_old_hash_is_replaced_at_the_next_login() {
+async fn s_01_an_old_hash_is_replaced_at_the_next_login() {
     let app = TestApp::new().await;
     app.verified("alice").await;
     let old = outdated_hash(&Password::parse(PASSWORD).unwrap());
@@ -103,7 +103,7 @@ async fn the_access_token_expires_and_the_refresh_token_brings_another() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_and_only_that() {
+async fn s_03_logging_out_ends_the_session_and_only_that() {
     let app = TestApp::new().await;
     let (_, phone) = app.logged_in("alice").await;
     let (_, laptop) = pair(&app.login("alice", PASSWORD).await.is(200));

@@ -13,7 +13,7 @@ async fn reset_token(app: &TestApp, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_reset_by_mail_and_all_sessions_end() {
+async fn s_03_a_forgotten_password_is_reset_by_mail_and_all_sessions_end() {
     let app = TestApp::new().await;
     let (_, refresh) = app.logged_in("alice").await;
     app.post("/auth/forgot-password", json!({ "email": "Alice@Example.com" })).await.is(202);
@@ -136,7 +136,7 @@ async fn a_verification_token_resets_nothing() {
 }
 
 #[tokio::test]
-async fn changing_the_password_ends_all_sessions_and_opens_one_for_who_asked() {
+async fn s_03_changing_the_password_ends_all_sessions_and_opens_one_for_who_asked() {
     let app = TestApp::new().await;
     let (access, phone) = app.logged_in("alice").await;
     let (_, laptop) = pair(&app.login("alice", PASSWORD).await);
@@ -170,7 +170,7 @@ async fn changing_needs_the_present_password_and_a_good_new_one() {
 }
 
 #[tokio::test]
-async fn a_login_that_races_a_password_change_leaves_no_old_session() {
+async fn s_03_a_login_that_races_a_password_change_leaves_no_old_session() {
     let app = TestApp::new().await;
     let (access, _) = app.logged_in("alice").await;
     let logins = futures_util::future::join_all((0..8).map(|_| app.login("alice", PASSWORD)));

@@ -28,7 +28,7 @@ async fn every_refresh_hands_out_another_pair() {
 }
 
 #[tokio::test]
-async fn a_second_use_ends_the_session_for_both_holders() {
+async fn s_03_a_second_use_ends_the_session_for_both_holders() {
     let app = TestApp::new().await;
     let (_, stolen) = app.logged_in("alice").await;
     let (_, other) = pair(&app.login("alice", PASSWORD).await);
@@ -42,7 +42,7 @@ async fn a_second_use_ends_the_session_for_both_holders() {
 }
 
 #[tokio::test]
-async fn a_double_refresh_within_ten_seconds_gets_the_same_successor() {
+async fn s_03_a_double_refresh_within_ten_seconds_gets_the_same_successor() {
     let app = TestApp::new().await;
     let (_, first) = app.logged_in("alice").await;
     let (_, second) = pair(&app.refresh(&first).await.is(200));
@@ -58,7 +58,7 @@ async fn a_double_refresh_within_ten_seconds_gets_the_same_successor() {
 }
 
 #[tokio::test]
-async fn parallel_refreshes_all_get_the_same_successor() {
+async fn s_03_parallel_refreshes_all_get_the_same_successor() {
     let app = TestApp::new().await;
     let (_, token) = app.logged_in("alice").await;
     let answers = futures_util::future::join_all((0..20).map(|_| app.refresh(&token))).await;
@@ -70,7 +70,7 @@ async fn parallel_refreshes_all_get_the_same_successor() {
 }
 
 #[tokio::test]
-async fn of_a_refresh_and_a_logout_at_once_the_logout_wins() {
+async fn s_03_of_a_refresh_and_a_logout_at_once_the_logout_wins() {
     let app = TestApp::new().await;
     let (_, token) = app.logged_in("alice").await;
     let (refreshed, out) =
@@ -95,7 +95,7 @@ async fn a_refresh_token_expires_after_thirty_days() {
 }
 
 #[tokio::test]
-async fn only_hashes_are_stored() {
+async fn s_03_only_hashes_are_stored() {
     let app = TestApp::new().await;
     let (_, first) = app.logged_in("alice").await;
     let (_, second) = pair(&app.refresh(&first).await.is(200));

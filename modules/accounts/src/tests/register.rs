@@ -86,7 +86,7 @@ async fn of_twenty_parallel_registrations_of_one_name_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_tried_first_is_refused() {
+async fn s_01_a_password_that_is_tried_first_is_refused() {
     let app = TestApp::new().await;
     for weak in ["password123", "QWERTYUIOP", "zzzzzzzzzzzz", "alice@example.com", "aliceinwonder"] {
         let body = json!({ "username": "aliceinwonder", "email": "alice@example.com", "password": weak });
@@ -98,7 +98,7 @@ async fn a_password_that_is_tried_first_is_refused() {
 }
 
 #[tokio::test]
-async fn only_a_hash_of_the_password_is_stored() {
+async fn s_01_only_a_hash_of_the_password_is_stored() {
     let app = TestApp::new().await;
     app.register("alice").await.is(201);
     assert_eq!(app.count("accounts.users WHERE password_hash LIKE '$argon2id$v=19$m=19456,t=2,p=1$%'").await, 1);
