@@ -85,7 +85,8 @@ jq --arg business "$business" --arg category "$category" --arg product "$product
         ))
     )))' "$folder/openapi.json" >"$folder/existing.json"
 
-# The life of orders that can be had: of what is in stock, as much as there may be, and for real.
+# The life of orders that can be had: of what is in stock, as much as there may be, and for real. Whatever ends a life or only
+# looks at it follows one step, so that the walk does not end or stand still where it begins.
 life=(placeOrder startPayment confirmOrder holdOrder releaseOrder cancelOrder createShipment shipShipment deliverShipment
     requestReturn approveReturn receiveReturn closeReturn completeOrder getOrder)
 jq --arg variant "$variant" '
@@ -94,7 +95,7 @@ jq --arg variant "$variant" '
         | if .name == "Idempotency-Key" then .required = true | .schema = {type: "string", format: "uuid"} else . end)
     | .paths |= map_values(map_values(.operationId as $from
         | .responses |= map_values(.links |= ((. // {}) | with_entries(select(.value.operationId
-            | IN($ARGS.positional[]) and (. != "getOrder" or $from == "receiveReturn" or $from == "cancelOrder")))))))
+            | IN($ARGS.positional[]) and ({getOrder: "receiveReturn", cancelOrder: "holdOrder", startPayment: "releaseOrder"}[.] // $from) == $from))))))
     | .components.schemas |= (
         .PlaceOrder.properties |= (del(.expected_total) | .lines.maxItems = 1)
         | .PlaceOrderLine.properties |= (.variant_id = {type: "string", enum: [$variant]} | .quantity.maximum = 3)
