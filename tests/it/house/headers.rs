@@ -44,8 +44,8 @@ async fn i_07_every_class_of_routes_has_its_headers() {
         ("/v1/me", false, 401, problem, Some("no-store"), true),
         ("/v1/admin/orders", true, 403, problem, Some("no-store"), true),
         ("/v1/nowhere", true, 404, problem, Some("no-store"), true),
-        ("/v1/auth/verify-email?token=x", false, 400, page, Some("no-store"), true),
-        ("/v1/auth/reset-password?token=x", false, 200, page, Some("no-store"), true),
+        ("/v1/auth/verify-email?token=x", false, 404, page, Some("no-store"), true),
+        ("/v1/auth/reset-password?token=x", false, 404, page, Some("no-store"), true),
         ("/healthz", false, 200, json, Some("no-store"), true),
         ("/readyz", false, 200, json, Some("no-store"), true),
         ("/", false, 200, json, None, true),
@@ -85,7 +85,8 @@ async fn i_07_every_class_of_routes_has_its_headers() {
             };
             assert_eq!(allowed, expected, "{path} for {origin:?}");
             assert_eq!(answer.header("access-control-allow-credentials"), None, "{path}");
-            assert!(answer.header("vary").is_some_and(|vary| vary.contains("Origin")), "{path}");
+            let varies = answer.headers.get_all("vary").iter().any(|vary| vary == "Origin");
+            assert!(varies, "{path}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
