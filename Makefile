@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test fire lint deny schemathesis bench openapi generate schema coverage
+.PHONY: help dev test fire chaos lint deny schemathesis bench openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,11 @@ test: ## Install what the tests need, then run all of them
 
 fire: ## The slow tests: processes killed, frozen, flooded and lied to (minutes, and the whole machine)
 	@FIRE=only scripts/test.sh
+
+chaos: ## Everything at once and everything going wrong: make chaos SEED=… SECONDS=… (docs/chaos.md)
+	@scripts/need.sh postgres redis
+	@CHAOS_SEED="$(SEED)" CHAOS_SECONDS="$(SECONDS)" cargo test --locked --test it -- --ignored --nocapture --exact \
+		fire::chaos::the_chaos_run_loses_nothing_and_doubles_nothing
 
 lint: ## Formatting, clippy and documentation, as the CI does it
 	cargo fmt --all -- --check

@@ -49,29 +49,45 @@ pub struct Client {
     servers: Vec<SocketAddr>,
     at: usize,
     stream: Option<BufReader<TcpStream>>,
+    patience: Duration,
 }
 
 impl Client {
     /// A client of `servers`; it begins with the one at `first` and goes to the next when a connection breaks.
     pub fn new(servers: &[SocketAddr], first: usize) -> Self {
-        Self { servers: servers.to_vec(), at: first, stream: None }
+        Self { servers: servers.to_vec(), at: first, stream: None, patience: PATIENCE }
+    }
+
+    /// The same, waiting so long for an answer.
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The server it talks to.
+    pub fn server(&self) -> SocketAddr {
+        self.servers[self.at % self.servers.len()]
+    }
+
+    /// Leaves its server for the next one.
+    pub fn turn_away(&mut self) {
+        self.stream = None;
+        self.at += 1;
     }
 
     /// Sends a request and reads its answer.
     pub async fn send(&mut self, method: &str, path: &str, headers: Headers<'_>, body: &str) -> io::Result<Answer> {
-        let outcome = match timeout(PATIENCE, self.exchange(method, path, headers, body)).await {
+        let outcome = match timeout(self.patience, self.exchange(method, path, headers, body)).await {
             Ok(outcome) => outcome,
             Err(elapsed) => Err(elapsed.into()),
         };
         if outcome.is_err() {
-            self.stream = None;
-            self.at += 1;
+            self.turn_away();
         }
         outcome
     }
 
     async fn exchange(&mut self, method: &str, path: &str, headers: Headers<'_>, body: &str) -> io::Result<Answer> {
-        let server = self.servers[self.at % self.servers.len()];
+        let server = self.server();
         let stream = match &mut self.stream {
             Some(stream) => stream,
             empty => empty.insert(BufReader::new(connect(server).await?)),

@@ -8,7 +8,10 @@ use payments::Gateway;
 use rustix::process::Signal;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{processes::free_address, signals};
+use super::{
+    processes::{free_address, program},
+    signals,
+};
 
 /// How long the remains of a killed server may keep its port.
 const REMAINS: Duration = Duration::from_secs(10);
@@ -39,7 +42,7 @@ impl Cluster {
         let binaries = Arc::new(find_binaries(None).unwrap());
         let mut cluster = Self { binaries, settings, directory, running: None };
         cluster.start().await;
-        let mut migrate = tokio::process::Command::new(env!("CARGO_BIN_EXE_oms"));
+        let mut migrate = tokio::process::Command::new(program());
         migrate.arg("migrate").env_clear().env("DATABASE_URL", cluster.url()).current_dir(&cluster.directory);
         let migrated = migrate.output().await.unwrap();
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));

@@ -25,7 +25,8 @@ use tokio::{
 use super::{client::Client, order::sign_with, signals};
 
 const SECRET_KEY: &str = "a-key-for-the-tests-0123456789-abcdefghijklmnop";
-const GATEWAY_KEY: &str = "a-gateway-key-for-tests";
+/// What the gateway lets its merchant in with.
+pub const GATEWAY_KEY: &str = "a-gateway-key-for-tests";
 const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 
 /// How long a process may take until it answers, on a machine that is busy with other tests.
@@ -43,6 +44,12 @@ pub fn free_address() -> SocketAddr {
             return address;
         }
     }
+}
+
+/// The program: this build's, or another one that is to be tried by the same tests.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
+pub fn program() -> String {
+    std::env::var("OMS_TEST_PROGRAM").unwrap_or_else(|_unset| env!("CARGO_BIN_EXE_oms").to_owned())
 }
 
 /// What the processes of one test have in common. One test at a time has them: they are for measuring, and there are more
@@ -179,6 +186,7 @@ impl Site {
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {
         Process {
+            program: program(),
             name: name.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: self.environment.clone(),
@@ -211,7 +219,22 @@ impl Site {
 
     /// `oms worker`. It has no port: whoever waits for it waits for what it does.
     pub async fn worker(&self) -> Process {
-        self.process("worker", &["worker"], None).started().await
+        self.named_worker("worker").await
+    }
+
+    /// The same under a name of its own, where there are several.
+    pub async fn named_worker(&self, name: &str) -> Process {
+        self.process(name, &["worker"], None).started().await
+    }
+
+    /// A Redis that keeps nothing.
+    pub async fn redis(&self, address: SocketAddr) -> Process {
+        let port = address.port().to_string();
+        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let mut process = self.process("redis", &arguments, None);
+        "redis-server".clone_into(&mut process.program);
+        process.environment.push(("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin".to_owned()));
+        process.started().await
     }
 
     /// `oms gateway`.
@@ -240,6 +263,7 @@ impl Drop for Site {
 /// A process of ours. It is killed when it goes out of scope.
 pub struct Process {
     pub name: String,
+    program: String,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
     directory: PathBuf,
@@ -278,7 +302,7 @@ impl Process {
     pub async fn start(&mut self) {
         assert!(self.child.is_none(), "{} is running", self.name);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
+        let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.directory).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
