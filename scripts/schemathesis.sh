@@ -85,17 +85,16 @@ jq --arg business "$business" --arg category "$category" --arg product "$product
         ))
     )))' "$folder/openapi.json" >"$folder/existing.json"
 
-# The life of orders that can be had: of what is in stock, as much as there may be, and for real. Whatever ends a life or only
-# looks at it follows one step, so that the walk does not end or stand still where it begins.
-life=(placeOrder startPayment confirmOrder holdOrder releaseOrder cancelOrder createShipment shipShipment deliverShipment
-    requestReturn approveReturn receiveReturn closeReturn completeOrder getOrder)
+# The life of orders from placing to what came back: of what is in stock, and for real. What ends a life early, or holds it up,
+# is left to the other passes.
+life=(placeOrder confirmOrder createShipment shipShipment deliverShipment requestReturn approveReturn receiveReturn closeReturn getOrder)
 jq --arg variant "$variant" '
     .paths |= (map_values(with_entries(select(.value.operationId | IN($ARGS.positional[])))) | with_entries(select(.value != {})))
     | .paths[][].parameters |= map(select(.name != "dry_run")
         | if .name == "Idempotency-Key" then .required = true | .schema = {type: "string", format: "uuid"} else . end)
     | .paths |= map_values(map_values(.operationId as $from
         | .responses |= map_values(.links |= ((. // {}) | with_entries(select(.value.operationId
-            | IN($ARGS.positional[]) and ({getOrder: "receiveReturn", cancelOrder: "holdOrder", startPayment: "releaseOrder"}[.] // $from) == $from))))))
+            | IN($ARGS.positional[]) and ({getOrder: "deliverShipment", closeReturn: "receiveReturn"}[.] // $from) == $from))))))
     | .components.schemas |= (
         .PlaceOrder.properties |= (del(.expected_total) | .lines.maxItems = 1)
         | .PlaceOrderLine.properties |= (.variant_id = {type: "string", enum: [$variant]} | .quantity.maximum = 3)

@@ -21,7 +21,7 @@ fn requests() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn every_field_is_needed_bounded_and_of_its_type() {
+async fn s_08_every_field_is_needed_bounded_and_of_its_type() {
     let app = TestApp::new().await;
     for (path, good) in requests() {
         for field in good.as_object().unwrap().keys() {
@@ -58,7 +58,7 @@ async fn every_field_is_needed_bounded_and_of_its_type() {
 }
 
 #[tokio::test]
-async fn unknown_fields_and_bodies_that_are_no_objects_are_refused() {
+async fn s_08_unknown_fields_and_bodies_that_are_no_objects_are_refused() {
     let app = TestApp::new().await;
     for (path, good) in requests() {
         for name in ["role", "id", "email_verified", "__proto__", "Password"] {
