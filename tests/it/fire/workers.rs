@@ -20,7 +20,8 @@ use crate::{
     support::{client::Client, cluster::Cluster, load::Dice, processes::Site},
 };
 
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long anything may take, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "fire: 40 s"]
@@ -97,7 +98,7 @@ async fn c_07_poison_and_two_restarts_of_postgres_stop_no_worker() {
 async fn c_08_twenty_times_kill_9_of_a_worker_leaves_nothing_behind_and_no_period_out() {
     const KILLS: usize = 20;
     const LEASE: Duration = Duration::from_secs(3);
-    const JOBS: usize = 6_000;
+    const JOBS: usize = 4_000;
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await.set("OMS_JOB_LEASE_SECONDS", "3").set("OMS_EXPIRY_SWEEP_SECONDS", "2");
     let mut conn = database.connect().await;
