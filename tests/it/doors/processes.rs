@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_decision_holds_in_every_process_within_two_seconds_and_a_new_key_at_once() {
+async fn s_06_a_decision_holds_in_every_process_within_two_seconds_and_a_new_key_at_once() {
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;
     let mut conn = database.connect().await;
