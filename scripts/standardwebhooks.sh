@@ -17,6 +17,6 @@ start serve serve --no-worker
 start gateway gateway
 wait_for serve "$API/readyz"
 wait_for gateway "$OMS_GATEWAY_URL/"
-"$venv/bin/python" scripts/standardwebhooks.py
+"$venv/bin/python" scripts/webhook_signatures.py
 stop gateway serve
 (( unclean == 0 ))

@@ -42,8 +42,9 @@ async fn until(conn: &mut PgConn, from: &str, wanted: i64) {
 
 /// What is due comes to an end by itself.
 async fn until_calm(conn: &mut PgConn) {
-    let left =
-        "jobs.jobs WHERE state IN ('new', 'retried', 'in_progress') AND kind NOT IN (SELECT kind FROM jobs.schedules)";
+    // Nobody takes the mail here.
+    let left = "jobs.jobs WHERE state IN ('new', 'retried', 'in_progress') AND queue <> 'bulk' \
+        AND kind NOT IN (SELECT kind FROM jobs.schedules)";
     until(conn, left, 0).await;
     assert_eq!(count(conn, "jobs.jobs WHERE state = 'failed'").await, 0);
 }

@@ -7,6 +7,7 @@ mod crowds;
 mod gateway;
 mod logins;
 mod overload;
+mod permutations;
 mod postgres;
 mod races;
 mod redis;

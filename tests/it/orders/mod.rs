@@ -20,4 +20,3 @@ mod returns;
 mod sharing;
 mod twice;
 mod webhooks;
-mod webhooks_permuted;
