@@ -20,7 +20,7 @@ fire: ## The slow tests: processes killed, frozen, flooded and lied to (minutes,
 
 chaos: ## Everything at once and everything going wrong: make chaos SEED=… SECONDS=… (docs/chaos.md)
 	@scripts/need.sh postgres redis
-	@CHAOS_SEED="$(SEED)" CHAOS_SECONDS="$(SECONDS)" cargo test --locked --test it -- --ignored --nocapture --exact \
+	@CHAOS_SEED="$(SEED)" CHAOS_SECONDS="$(SECONDS)" CHAOS_FAULTS="$(FAULTS)" cargo test --locked --test it -- --ignored --nocapture --exact \
 		fire::chaos::the_chaos_run_loses_nothing_and_doubles_nothing
 
 lint: ## Formatting, clippy and documentation, as the CI does it

@@ -22,10 +22,12 @@ use serde_json::json;
 use self::{checker::Checker, clients::Client, history::History, nemesis::Nemesis, scene::Scene, shop::Shop};
 
 const CLIENTS: usize = 32;
+/// So many of each kind of command make a run that tells something of it.
+const MARK: usize = 200;
 
-#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+#[expect(clippy::disallowed_methods, reason = "settings of the tests, not of the program")]
+fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
 fn directory() -> PathBuf {
@@ -35,7 +37,8 @@ fn directory() -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 #[ignore = "fire: 5 minutes"]
 async fn the_chaos_run_loses_nothing_and_doubles_nothing() {
-    let (seed, seconds) = (setting("CHAOS_SEED", 20_261_122), setting("CHAOS_SECONDS", 180));
+    let seed: u64 = setting("CHAOS_SEED").parse().unwrap_or(20_261_122);
+    let seconds: u64 = setting("CHAOS_SECONDS").parse().unwrap_or(180);
     let length = Duration::from_secs(seconds);
     println!("chaos: seed {seed}, {seconds} s");
     let mut scene = Scene::new().await;
@@ -48,7 +51,7 @@ async fn the_chaos_run_loses_nothing_and_doubles_nothing() {
     let checker = Checker::new(&scene);
     let rage = async {
         // The last fault heals before the clients stop.
-        let nemesis = Nemesis::new(seed, &history, shop.ends - Duration::from_secs(12));
+        let nemesis = Nemesis::new(seed, &setting("CHAOS_FAULTS"), &history, shop.ends - Duration::from_secs(12));
         nemesis.rages(&mut scene).await
     };
     let (_, faults, audits) =
@@ -71,6 +74,7 @@ async fn the_chaos_run_loses_nothing_and_doubles_nothing() {
         "asked_again_at_the_end": asked_again,
         "checked": books,
     });
+    let rare: Vec<_> = acts::COMMANDS.iter().filter(|(op, _)| history.done(op) < MARK).map(|(op, _)| *op).collect();
     let path = directory().join(format!("report-{seed}.json"));
     fs::write(&path, serde_json::to_string_pretty(&report).unwrap()).unwrap();
     println!("chaos: {}", serde_json::to_string_pretty(&report).unwrap());
@@ -85,5 +89,8 @@ async fn the_chaos_run_loses_nothing_and_doubles_nothing() {
         settled.unwrap_or_default().as_secs_f64(),
         healed.elapsed().as_secs_f64(),
     );
+    if !rare.is_empty() {
+        println!("chaos: fewer than {MARK} each of {}", rare.join(", "));
+    }
     assert!(history.violations().is_empty(), "{:#?}", history.violations());
 }

@@ -32,6 +32,8 @@ pub enum Fault {
     KillWorkers,
     /// The gateway's webhooks come twice, late, out of order, forged, or before its answers.
     BadWebhooks,
+    /// The gateway's webhooks do not come.
+    LostWebhooks,
     /// The gateway does not answer what it did, or does not do it.
     BadAnswers,
     /// The gateway takes too much, too little, the wrong currency, or declines.
@@ -59,6 +61,7 @@ const DECK: &[Fault] = &[
     Fault::RestartWorker,
     Fault::KillWorkers,
     Fault::BadWebhooks,
+    Fault::LostWebhooks,
     Fault::BadAnswers,
     Fault::BadMoney,
 ];
@@ -72,6 +75,9 @@ impl Fault {
 /// When what goes wrong.
 pub struct Nemesis<'a> {
     dice: Dice,
+    /// What can be drawn.
+    all: Vec<Fault>,
+    /// What is left of it.
     deck: Vec<Fault>,
     history: &'a History,
     ends: Instant,
@@ -79,21 +85,25 @@ pub struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    /// Chance from the seed; nothing begins after `ends`.
-    pub fn new(seed: u64, history: &'a History, ends: Instant) -> Self {
-        Self { dice: Dice::new(seed ^ 0x006e_656d_6573_6973), deck: vec![], history, ends, counts: BTreeMap::new() }
+    /// Chance from the seed; nothing begins after `ends`. `only` names the faults to draw from; nothing: from all.
+    pub fn new(seed: u64, only: &str, history: &'a History, ends: Instant) -> Self {
+        let is_wanted = |fault: &Fault| only.is_empty() || only.split(',').any(|name| name == fault.name());
+        let all: Vec<_> = DECK.iter().copied().filter(is_wanted).collect();
+        assert!(!all.is_empty(), "there is none of these faults: {only}");
+        let dice = Dice::new(seed ^ 0x006e_656d_6573_6973);
+        Self { dice, all, deck: vec![], history, ends, counts: BTreeMap::new() }
     }
 
     /// Draws faults until the time is over, heals each, and answers how many there were of each kind.
     pub async fn rages(mut self, scene: &mut Scene) -> BTreeMap<String, usize> {
         loop {
-            let pause = Duration::from_millis(1_500 + self.dice.throw(4_000));
+            let pause = Duration::from_millis(2_000 + self.dice.throw(4_000));
             sleep(pause).await;
             if Instant::now() >= self.ends || self.history.is_broken() {
                 return self.counts;
             }
             if self.deck.is_empty() {
-                self.deck = DECK.to_vec();
+                self.deck.clone_from(&self.all);
                 self.dice.shuffle(&mut self.deck);
             }
             let fault = self.deck.pop().expect("it was filled");
@@ -144,6 +154,7 @@ impl<'a> Nemesis<'a> {
                 let modes = json!({ "duplicate": 40, "delay": 15, "reorder": 25, "bad_signature": 15, "stale_timestamp": 15, "webhook_first": 20 });
                 self.lies(scene, &modes).await;
             }
+            Fault::LostWebhooks => self.lies(scene, &json!({ "drop": 25, "duplicate": 10 })).await,
             Fault::BadAnswers => {
                 self.lies(scene, &json!({ "charge_then_drop": 20, "error_500": 15, "slow": 10 })).await;
             }

@@ -42,7 +42,8 @@ impl Scene {
             .set("REDIS_URL", &format!("redis://{redis_at}"))
             .set("OMS_JOB_LEASE_SECONDS", LEASE_SECONDS)
             .set("OMS_ORDER_EXPIRY_SECONDS", EXPIRY_SECONDS)
-            .set("OMS_EXPIRY_SWEEP_SECONDS", "2");
+            .set("OMS_EXPIRY_SWEEP_SECONDS", "2")
+            .set("OMS_RECONCILE_SECONDS", "5");
         let redis = site.redis(redis_at).await;
         let mail = site.mailcatcher(1_000_000).await;
         let gateway = site.gateway().await;
