@@ -62,7 +62,8 @@ pub struct Due {
 }
 
 cached_sql! {
-    // Money that is merely held may be so for days: it is asked about ever less often.
+    // Money that is merely held may be so for days: it is asked about ever less often. What was never answered is asked about
+    // however often its buyer tries again.
     UnsettledAfter(
         gateways: st::Array<st::Text> = Vec<String>, after: st::Uuid = AttemptId, now: st::Timestamptz = DateTime<Utc>,
         since: st::Timestamptz = DateTime<Utc>, all: st::Bool = bool, limit: st::BigInt = i64,
@@ -70,7 +71,7 @@ cached_sql! {
     "SELECT id, order_id, gateway, updated_at FROM payments.attempts \
      WHERE (state IN ('created', 'pending', 'unknown', 'authorized') OR refunding_minor > 0) \
          AND gateway = ANY($1) AND id > $2 \
-         AND ($5 OR (updated_at <= $4 AND (checked_at IS NULL OR checked_at <= \
+         AND ($5 OR ((updated_at <= $4 OR (state IN ('created', 'unknown') AND created_at <= $4)) AND (checked_at IS NULL OR checked_at <= \
              CASE WHEN state = 'authorized' AND capturing_minor = 0 AND NOT voiding THEN $4 - ($3 - updated_at) / 16 ELSE $4 END))) \
      ORDER BY CASE WHEN $5 THEN NULL ELSE checked_at END NULLS FIRST, id LIMIT $6"
 }
