@@ -163,7 +163,7 @@ impl Site {
         static NUMBER: AtomicU16 = AtomicU16::new(0);
         let path = self.directory.join(format!("once-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let log = File::create(&path).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
+        let mut command = Command::new(program());
         command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.envs(settings.iter().copied()).current_dir(&self.directory).stdin(Stdio::piped());
         let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
@@ -186,7 +186,6 @@ impl Site {
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {
         Process {
-            program: program(),
             name: name.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: self.environment.clone(),
@@ -227,16 +226,6 @@ impl Site {
         self.process(name, &["worker"], None).started().await
     }
 
-    /// A Redis that keeps nothing.
-    pub async fn redis(&self, address: SocketAddr) -> Process {
-        let port = address.port().to_string();
-        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let mut process = self.process("redis", &arguments, None);
-        "redis-server".clone_into(&mut process.program);
-        process.environment.push(("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin".to_owned()));
-        process.started().await
-    }
-
     /// `oms gateway`.
     pub async fn gateway(&self) -> Process {
         self.process("gateway", &["gateway"], Some((self.gateway, "/health"))).started().await
@@ -263,7 +252,6 @@ impl Drop for Site {
 /// A process of ours. It is killed when it goes out of scope.
 pub struct Process {
     pub name: String,
-    program: String,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
     directory: PathBuf,
@@ -302,7 +290,7 @@ impl Process {
     pub async fn start(&mut self) {
         assert!(self.child.is_none(), "{} is running", self.name);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program());
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.directory).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());

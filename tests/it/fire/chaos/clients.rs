@@ -123,7 +123,7 @@ impl<'a> Client<'a> {
         history.opens(key, write.op, &write.who.map(|who| who.id.to_string()).unwrap_or_default());
         let mut attempt = 1_usize;
         // Some press the button twice.
-        if write.is_keyed && self.chance(6) {
+        if write.is_keyed && self.chance(8) {
             attempt = 2;
             let twice =
                 tokio::join!(send(shop, &mut self.main, write, key, 1), send(shop, &mut self.other, write, key, 2));
@@ -195,8 +195,8 @@ impl<'a> Client<'a> {
                 self.shop.history.replayed(key, &second);
                 Some(first)
             }
-            (true, false) => self.reads(write, key, first),
-            (false, true) => self.reads(write, key, second),
+            (true, false) => self.reads_one_of_two(write, key, first, second),
+            (false, true) => self.reads_one_of_two(write, key, second, first),
             (false, false) => {
                 let doubtful = |answer: &io::Result<Answer>| {
                     answer.as_ref().map_or(true, |answer| matches!(verdict(write, answer), Verdict::Again))
@@ -209,6 +209,26 @@ impl<'a> Client<'a> {
                 self.reads(write, key, first)
             }
         }
+    }
+
+    /// One sending was acknowledged, so the other one is not refused: it waits for the first and is answered the same. What may be
+    /// refused now and allowed in the next moment is exempt: a refusal is not stored.
+    fn reads_one_of_two(
+        &mut self,
+        write: &Write<'a>,
+        key: &str,
+        done: io::Result<Answer>,
+        other: io::Result<Answer>,
+    ) -> Option<Answer> {
+        let answer = self.reads(write, key, done);
+        if let Ok(other) = other
+            && matches!(verdict(write, &other), Verdict::Refused)
+            && !matches!(write.op, "place" | "pay" | "pay_held")
+        {
+            let said = code(&other);
+            self.shop.history.violated(format!("{key}, sent twice at once, is acknowledged and refused: {said}"));
+        }
+        answer
     }
 
     fn settles(&mut self, write: &Write<'a>, key: &str, answer: &Answer) {

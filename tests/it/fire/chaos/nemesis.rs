@@ -128,7 +128,11 @@ impl<'a> Nemesis<'a> {
                 // It keeps what it has caught in memory.
                 scene.mail_since = SystemClock.now();
             }
-            Fault::KillRedis => self.kills(&mut scene.redis).await,
+            Fault::KillRedis => {
+                scene.redis.kill();
+                sleep(self.a_while(100, 3_000)).await;
+                scene.redis.restart().await;
+            }
             Fault::KillDatabase => {
                 scene.database.kill();
                 sleep(self.a_while(100, 3_000)).await;
@@ -144,7 +148,11 @@ impl<'a> Nemesis<'a> {
             Fault::FreezeServer => self.freezes(&scene.servers[which]).await,
             Fault::FreezeWorker => self.freezes(&scene.workers[which]).await,
             Fault::FreezeGateway => self.freezes(&scene.gateway).await,
-            Fault::FreezeRedis => self.freezes(&scene.redis).await,
+            Fault::FreezeRedis => {
+                scene.redis.freeze();
+                sleep(self.a_while(2_000, 15_000)).await;
+                scene.redis.thaw();
+            }
             Fault::FreezeDatabase => {
                 scene.database.freeze();
                 sleep(self.a_while(2_000, 12_000)).await;

@@ -5,18 +5,19 @@ use std::{net::SocketAddr, time::Duration};
 use chrono::{DateTime, Utc};
 use kernel::{Clock, SystemClock};
 use serde_json::Value;
-use tokio::{net::TcpStream, time::sleep};
+use tokio::time::sleep;
 
 use crate::support::{
     client::Client,
     cluster::Cluster,
-    processes::{GATEWAY_KEY, Process, Site, free_address},
+    processes::{GATEWAY_KEY, Process, Site},
+    redis::Redis,
 };
 
 /// The processes. The nemesis has them; everybody else knows addresses only.
 pub struct Scene {
     pub database: Cluster,
-    pub redis: Process,
+    pub redis: Redis,
     pub servers: [Process; 2],
     pub workers: [Process; 2],
     pub gateway: Process,
@@ -36,23 +37,20 @@ impl Scene {
     pub async fn new() -> Self {
         // As in production: whatever is acknowledged is on the disk.
         let database = Cluster::with(true, &[("max_connections", "200"), ("shared_buffers", "256MB")]).await;
-        let redis_at = free_address();
+        let redis = Redis::start().await;
         let site = Site::new(&database.url())
             .await
-            .set("REDIS_URL", &format!("redis://{redis_at}"))
+            .set("REDIS_URL", &redis.url())
             .set("OMS_JOB_LEASE_SECONDS", LEASE_SECONDS)
             .set("OMS_ORDER_EXPIRY_SECONDS", EXPIRY_SECONDS)
             .set("OMS_EXPIRY_SWEEP_SECONDS", "2")
             .set("OMS_RECONCILE_SECONDS", "5");
-        let redis = site.redis(redis_at).await;
         let mail = site.mailcatcher(1_000_000).await;
         let gateway = site.gateway().await;
         let servers = [site.serve_only().await, site.another().await];
         let workers = [site.named_worker("worker-1").await, site.named_worker("worker-2").await];
         let mail_since = SystemClock.now();
-        let scene = Self { database, redis, servers, workers, gateway, mail, mail_since, site };
-        scene.listens(redis_at).await;
-        scene
+        Self { database, redis, servers, workers, gateway, mail, mail_since, site }
     }
 
     /// Where the API is.
@@ -72,12 +70,6 @@ impl Scene {
                 Ok(answer) if answer.status < 500 => panic!("{}: {}", answer.status, answer.text()),
                 _ => sleep(Duration::from_millis(200)).await,
             }
-        }
-    }
-
-    async fn listens(&self, address: SocketAddr) {
-        while TcpStream::connect(address).await.is_err() {
-            sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -44,7 +44,9 @@ const OPEN: &[(&str, &str)] = &[
     ("refunds", "SELECT id || ' ' || state AS word FROM payments.refunds WHERE state IN ('pending', 'unknown')"),
     (
         "orders that should have expired",
-        "SELECT number AS word FROM orders.orders WHERE status = 'pending' AND expires_at < now() - interval '10 seconds'",
+        // One that is paid for and held waits to be released.
+        "SELECT number AS word FROM orders.orders WHERE status = 'pending' AND expires_at < now() - interval '10 seconds' \
+         AND (hold_reason IS NULL OR captured_minor + authorized_minor + capturing_minor - refunded_minor - refunding_minor < total_minor)",
     ),
 ];
 
