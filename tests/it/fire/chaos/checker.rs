@@ -197,10 +197,10 @@ async fn keys(conn: &mut PgConn, writes: &BTreeMap<String, Sent>, found: &mut Fi
     for (key, sent) in writes.iter().filter(|(_, sent)| is_keyed(sent.op)) {
         let there = stored.get(&format!("{} {key}", sent.caller));
         match (&sent.end, there) {
-            (End::Done { status, digest, .. }, Some((stored, hash))) => {
-                if (&status.to_string(), digest) != (stored, hash) {
-                    found.changed.push(format!("{key} was answered {status} {digest} and {stored} {hash} is stored"));
-                }
+            (End::Done { status, digest, .. }, Some((stored, hash)))
+                if (&status.to_string(), digest) != (stored, hash) =>
+            {
+                found.changed.push(format!("{key} was answered {status} {digest} and {stored} {hash} is stored"));
             }
             (End::Done { .. }, None) => found.lost.push(format!("{key} was acknowledged and its answer is not stored")),
             (End::Refused(status, code), Some(_)) if sent.is_certain => {
