@@ -45,6 +45,7 @@ async fn r_05_every_connection_has_its_limits() {
     assert_eq!(limits(&mut own).await, ["2s", "5s", "10s"]);
     let Limits { deadline, upload_deadline, .. } = Limits::default();
     assert_eq!((deadline, upload_deadline), (Duration::from_secs(10), Duration::from_secs(30)));
+    app.finish().await;
 }
 
 /// How long somebody waits in vain.
@@ -65,6 +66,8 @@ async fn r_05_nobody_waits_for_a_connection_for_longer_than_a_second() {
     let waited = waited(pool.get()).await;
     println!("R-05: an exhausted pool is told after {waited:?}");
     assert!(waited >= Duration::from_millis(900) && waited < Duration::from_secs(2), "{waited:?}");
+    drop(taken);
+    app.finish().await;
 }
 
 #[tokio::test]

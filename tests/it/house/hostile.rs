@@ -248,6 +248,7 @@ async fn the_documents_own_examples_are_well_formed() {
                 && operation.id != "receivePaymentWebhook";
         assert!(!is_refused_unread, "{}: {}", operation.id, answer.text());
     }
+    app.finish().await;
 }
 
 #[tokio::test]

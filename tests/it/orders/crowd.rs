@@ -18,6 +18,7 @@ pub const BUYER: &str = "md5('buyer 17')::uuid";
 /// Fills the tables with `count` orders of two lines each, a minute apart. The newest 500 are pending, the 2,000 before them
 /// confirmed, and most of the others completed.
 pub async fn fill(app: &TestApp, count: u32) {
+    app.is_made_up();
     fill_into(&mut app.database.connect().await, count).await;
 }
 
