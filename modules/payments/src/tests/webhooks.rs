@@ -159,7 +159,8 @@ async fn w_02_old_and_new_secret_hold_while_they_overlap_and_then_only_the_new_o
     let end = noon() + TimeDelta::seconds(60);
     let secrets = SigningSecrets::new(vec![secret(NEW), secret(OLD).until(end)]);
     let gateways = vec![WebhookGateway { name: "mock".into(), secrets }];
-    let api = Api::new(house.pool.clone(), clock.clone() as SharedClock, gateways);
+    let shared: SharedClock = clock.clone();
+    let api = Api::new(house.pool.clone(), shared, gateways);
     let service = TestClient::new(Route::new().nest("/v1", OpenApiService::new(api, "test", "1")));
     let of = |id: &str, with: &str| Sending { id: Some(id.to_owned()), ..sending(b"{}") }.signed_with(with);
     of("msg_old", OLD).send(&service).await.assert_status_is_ok();
