@@ -25,6 +25,7 @@ impl TestApp {
 
     /// A payment that the customer approved, of an order that nobody placed: here only the money counts.
     async fn held(&self, minor: i64) -> Attempt {
+        self.is_made_up();
         let (order, at) = (OrderId::new(), self.now());
         let mut conn = self.database.connect().await;
         let attempt = payments::start(&mut conn, order, "mock", usd(minor), CaptureMethod::Manual, at).await.unwrap();

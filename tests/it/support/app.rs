@@ -261,7 +261,7 @@ impl TestApp {
         done.settled.iter().map(|(_, change)| change.to_string()).collect()
     }
 
-    /// What statements of a test put into the tables is for reading and does not add up: no audit.
+    /// What a test put into the tables behind the modules' backs does not add up: no audit.
     pub fn is_made_up(&self) {
         self.audited.store(true, Ordering::Relaxed);
     }

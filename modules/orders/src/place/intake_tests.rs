@@ -1,5 +1,4 @@
 //! A panic in the intake: it belongs to one order, and the intake goes on.
-#![expect(clippy::panic, reason = "the point of these tests")]
 
 use kernel::{Clock, OrderId, SystemClock, VariantId};
 use testkit::TestDatabase;
