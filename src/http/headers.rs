@@ -25,6 +25,10 @@ pub(super) fn apply(response: &mut Response, is_api: bool) {
     if response.status() == StatusCode::UNAUTHORIZED {
         set_default(response, header::WWW_AUTHENTICATE, "Bearer");
     }
+    // RFC 9110, 10.2.3: whoever is told that we cannot now is told when to come back.
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        set_default(response, header::RETRY_AFTER, "1");
+    }
     if is_api || response.status().as_u16() >= 400 {
         set_default(response, header::CACHE_CONTROL, "no-store");
     }

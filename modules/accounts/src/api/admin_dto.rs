@@ -90,9 +90,8 @@ pub struct CreateApiKey {
     pub name: Text<1, 100>,
     /// As whom it acts; you yourself, when it is left out. It stops when that account is disabled
     pub owner_id: Option<UserId>,
-    /// What it may do at most: `customer` or `operator`, and nothing that its owner may not
-    #[oai(default = "customer")]
-    pub role: Role,
+    /// What it may do at most: `customer` or `operator`, and nothing that its owner may not; `customer` when it is left out
+    pub role: Option<Role>,
     /// What it is good for. To write does not mean to read
     #[oai(validator(min_items = 1, max_items = 6))]
     pub scopes: Vec<Scope>,
@@ -100,16 +99,12 @@ pub struct CreateApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-fn customer() -> Role {
-    Role::Customer
-}
-
 impl Example for CreateApiKey {
     fn example() -> Self {
         Self {
             name: Text::example("Warehouse"),
             owner_id: None,
-            role: customer(),
+            role: Some(Role::Customer),
             scopes: vec![Scope::OrdersRead, Scope::StockWrite],
             expires_at: None,
         }
@@ -119,6 +114,7 @@ impl Example for CreateApiKey {
 impl From<CreateApiKey> for NewApiKey {
     fn from(body: CreateApiKey) -> Self {
         let CreateApiKey { name, owner_id, role, scopes, expires_at } = body;
+        let role = role.unwrap_or(Role::Customer);
         Self { name, owner_id, role, scopes, expires_at }
     }
 }
