@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     journeys::{
-        arrange::{Buyer, assert_sound, buyers, count, operator, order, shelf, words},
+        arrange::{Buyer, assert_sound, buyers, count, operator, order, shelf, until, words},
         power_cuts::approve,
     },
     support::{
@@ -26,19 +26,6 @@ use crate::{
 
 const SEED: u64 = 20_261_122;
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Waits until a query counts this many.
-async fn until(conn: &mut PgConn, from: &str, wanted: i64) {
-    let began = Instant::now();
-    loop {
-        let found = count(conn, from).await;
-        if found == wanted {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{found} instead of {wanted}: {from}");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
 
 /// What is due comes to an end by itself.
 async fn until_calm(conn: &mut PgConn) {

@@ -1,16 +1,16 @@
 //! W-03 and W-05: webhooks that come again and again to whichever server, and more of them than anybody pays.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kernel::{Clock, Currency, Money, OrderId, PgConn, SystemClock};
 use payments::CaptureMethod;
 use serde_json::json;
 use testkit::TestDatabase;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::{
     journeys::{
-        arrange::{Buyer, assert_sound, buyers, count, order, shelf, words},
+        arrange::{Buyer, assert_sound, buyers, count, order, shelf, until, words},
         power_cuts::approve,
     },
     support::{
@@ -21,20 +21,6 @@ use crate::{
 };
 
 const SEED: u64 = 20_261_122;
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until a query counts this many.
-async fn until(conn: &mut PgConn, from: &str, wanted: i64) {
-    let began = Instant::now();
-    loop {
-        let found = count(conn, from).await;
-        if found == wanted {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{found} instead of {wanted}: {from}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
 
 /// Sends a webhook as the gateway would; the status of the answer.
 async fn report(site: &Site, client: &mut Client, id: &str, body: &str) -> u16 {

@@ -1,6 +1,9 @@
 //! People, things to buy, and what must hold at the end.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use accounts::{Hasher, Password, Username, admin};
 use catalog::{
@@ -15,6 +18,7 @@ use kernel::{Caller, Clock, CountryCode, Currency, EmailAddress, PgConn, Role, S
 use payments::Gateway;
 use serde_json::json;
 use testkit::TestDatabase;
+use tokio::time::sleep;
 
 use crate::support::{
     client::{Answer, Client},
@@ -162,4 +166,17 @@ pub async fn count(conn: &mut PgConn, from: &str) -> i64 {
 pub async fn assert_sound(database: &TestDatabase, gateways: &[&dyn Gateway]) {
     let report = oms::audit::audit(database.url(), gateways).await.unwrap();
     assert_eq!(report.differences, vec![]);
+}
+
+/// Waits until a query counts this many, on a machine that is busy with other things.
+pub async fn until(conn: &mut PgConn, from: &str, wanted: i64) {
+    let began = Instant::now();
+    loop {
+        let found = count(conn, from).await;
+        if found == wanted {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{found} instead of {wanted}: {from}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

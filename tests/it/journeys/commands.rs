@@ -1,16 +1,15 @@
 //! Acceptance 4 of the life of an order: the same command eight times at once over two servers has one effect, under one
 //! idempotency key and under eight.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
-use kernel::{PgConn, VariantId};
+use kernel::VariantId;
 use serde_json::{Value, json};
 use testkit::TestDatabase;
-use tokio::time::sleep;
 
 use super::{
-    arrange::{Buyer, assert_sound, buyers, count, operator, order, shelf, words},
+    arrange::{Buyer, assert_sound, buyers, count, operator, order, shelf, until, words},
     power_cuts::approve,
 };
 use crate::support::{
@@ -20,8 +19,6 @@ use crate::support::{
 };
 
 const COPIES: usize = 8;
-/// How long anything may take, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is asked for eight times at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,19 +119,6 @@ impl Scene<'_> {
         self.post(client, self.olga, &format!("{goods}/approve"), &key("approve"), &json!({})).await;
         let came = json!({ "lines": [{ "position": 1, "resellable": 1, "damaged": 1 }] });
         race(format!("{goods}/receive"), came)
-    }
-}
-
-/// Waits until a query counts this many.
-async fn until(conn: &mut PgConn, from: &str, wanted: i64) {
-    let began = Instant::now();
-    loop {
-        let found = count(conn, from).await;
-        if found == wanted {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{found} instead of {wanted}: {from}");
-        sleep(Duration::from_millis(50)).await;
     }
 }
 
