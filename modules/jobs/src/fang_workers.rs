@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -38,10 +38,9 @@ static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
 struct Deposit {
     shared: Arc<Shared>,
     job: Claimed,
-    seat: Seat,
 }
 
-/// A worker that is there: waiting for a job, or running one.
+/// A worker that is there, from its first fetch until it ends.
 struct Seat(Arc<Shared>);
 
 impl Seat {
@@ -61,18 +60,25 @@ impl Drop for Seat {
 pub(crate) async fn start(shared: Arc<Shared>, workers: u32, requests: mpsc::UnboundedSender<Request>) {
     let mut pool: AsyncWorkerPool<TicketQueue> = AsyncWorkerPool::builder()
         .number_of_workers(workers)
-        .queue(TicketQueue { shared, requests })
+        .queue(TicketQueue { shared, requests, seat: OnceLock::new() })
         .sleep_params(SleepParams::default())
         .retention_mode(RetentionMode::KeepAll)
         .build();
     pool.start().await;
 }
 
-/// What fang takes for a queue.
-#[derive(Clone)]
+/// What fang takes for a queue. Every worker has its own, and drops it when it ends.
 struct TicketQueue {
     shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Request>,
+    seat: OnceLock<Seat>,
+}
+
+impl Clone for TicketQueue {
+    /// The seat is not inherited: fang's pool and its supervisors have clones too, and are no workers.
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), requests: self.requests.clone(), seat: OnceLock::new() }
+    }
 }
 
 /// What fang takes for a job: the one type it ever decodes.
@@ -86,9 +92,8 @@ struct Ticket {
 impl AsyncRunnable for Ticket {
     async fn run(&self, _queue: &dyn AsyncQueueable) -> Result<(), FangError> {
         let deposit = COUNTER.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.ticket);
-        if let Some(Deposit { shared, job, seat }) = deposit {
+        if let Some(Deposit { shared, job }) = deposit {
             run(&shared, job).await;
-            drop(seat);
         }
         Ok(())
     }
@@ -117,14 +122,14 @@ const fn not_here<T>() -> Result<T, AsyncQueueError> {
 #[async_trait]
 impl AsyncQueueable for TicketQueue {
     async fn fetch_and_touch_task(&self, _task_type: Option<String>) -> Result<Option<Task>, AsyncQueueError> {
-        let seat = Seat::take(&self.shared);
+        self.seat.get_or_init(|| Seat::take(&self.shared));
         loop {
             let (request, answer) = oneshot::channel();
             let is_open = self.requests.send(request).is_ok();
             match answer.await {
                 Ok(job) if is_open => {
                     let ticket = NEXT_TICKET.fetch_add(1, Relaxed);
-                    let deposit = Deposit { shared: Arc::clone(&self.shared), job, seat };
+                    let deposit = Deposit { shared: Arc::clone(&self.shared), job };
                     COUNTER.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, deposit);
                     return Ok(Some(task(ticket, json!({ "type": "oms", "ticket": ticket }))));
                 }

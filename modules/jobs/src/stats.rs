@@ -56,7 +56,7 @@ pub struct Run<'a> {
 /// Numbers for metrics: three gauges, then counters since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Workers that wait for a job or run one. Equal to `workers` unless something is very wrong.
+    /// Workers that have begun and not ended. Equal to `workers` unless something is very wrong.
     pub workers_alive: u64,
     /// Workers there should be.
     pub workers: u64,

@@ -15,6 +15,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{Kind, PgConn, Problem, UserId, cached_sql};
 
@@ -89,13 +90,14 @@ pub enum Claim {
     Fresh,
     /// The work was done before: answer this.
     Stored(StoredAnswer),
-    /// The first request committed its intent and has no answer yet (commands that talk to a gateway).
-    InProgress,
+    /// The first request committed its intent and has no answer yet (commands that talk to a gateway). With it comes what
+    /// was noted with [`note`].
+    InProgress(Option<Uuid>),
     /// The key was used for something else.
     OtherRequest,
 }
 
-type Row = (st::Binary, st::Nullable<st::SmallInt>, st::Nullable<st::Binary>);
+type Row = (st::Binary, st::Nullable<st::SmallInt>, st::Nullable<st::Binary>, st::Nullable<st::Uuid>);
 
 cached_sql! {
     Insert(caller: st::Uuid = UserId, key: st::Text = String, fingerprint: st::Binary = Vec<u8>, at: st::Timestamptz = DateTime<Utc>) -> st::Untyped,
@@ -103,11 +105,15 @@ cached_sql! {
 }
 cached_sql! {
     Find(caller: st::Uuid = UserId, key: st::Text = String) -> Row,
-    "SELECT fingerprint, status, body FROM kernel.idempotency_keys WHERE caller_id = $1 AND key = $2"
+    "SELECT fingerprint, status, body, about FROM kernel.idempotency_keys WHERE caller_id = $1 AND key = $2"
 }
 cached_sql! {
     Complete(caller: st::Uuid = UserId, key: st::Text = String, status: st::SmallInt = i16, body: st::Binary = Vec<u8>) -> st::Untyped,
     "UPDATE kernel.idempotency_keys SET status = $3, body = $4 WHERE caller_id = $1 AND key = $2"
+}
+cached_sql! {
+    Note(caller: st::Uuid = UserId, key: st::Text = String, about: st::Uuid = Uuid) -> st::Untyped,
+    "UPDATE kernel.idempotency_keys SET about = $3 WHERE caller_id = $1 AND key = $2 AND status IS NULL"
 }
 cached_sql! {
     Release(caller: st::Uuid = UserId, key: st::Text = String) -> st::Untyped,
@@ -139,16 +145,16 @@ pub async fn claim(conn: &mut PgConn, ticket: &Ticket, now: DateTime<Utc>) -> Qu
         return Ok(Claim::Fresh);
     }
     // Nothing: the holder was refused and took its claim back between our two statements.
-    Ok(found(conn, ticket).await?.unwrap_or(Claim::InProgress))
+    Ok(found(conn, ticket).await?.unwrap_or(Claim::InProgress(None)))
 }
 
 async fn found(conn: &mut PgConn, ticket: &Ticket) -> QueryResult<Option<Claim>> {
-    let found: Option<(Vec<u8>, Option<i16>, Option<Vec<u8>>)> =
+    let found: Option<(Vec<u8>, Option<i16>, Option<Vec<u8>>, Option<Uuid>)> =
         Find { caller: &ticket.caller, key: &ticket.key }.get_result(conn).await.optional()?;
     Ok(found.map(|found| match found {
-        (other, _, _) if other != ticket.fingerprint => Claim::OtherRequest,
-        (_, Some(status), Some(body)) => Claim::Stored(StoredAnswer { status, body }),
-        _ => Claim::InProgress,
+        (other, ..) if other != ticket.fingerprint => Claim::OtherRequest,
+        (_, Some(status), Some(body), _) => Claim::Stored(StoredAnswer { status, body }),
+        (_, _, _, about) => Claim::InProgress(about),
     }))
 }
 
@@ -161,6 +167,15 @@ pub async fn complete(conn: &mut PgConn, ticket: &Ticket, answer: &StoredAnswer)
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Writes down what the claimed key's request has begun, for whoever repeats it before there is an answer. Joins the
+/// caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn note(conn: &mut PgConn, ticket: &Ticket, about: Uuid) -> QueryResult<()> {
+    Note { caller: &ticket.caller, key: &ticket.key, about: &about }.execute(conn).await.map(drop)
 }
 
 /// Gives an unanswered key back, because the request was refused and may be tried again. Joins the caller's transaction.

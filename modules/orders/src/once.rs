@@ -40,7 +40,7 @@ fn answer<T>(claim: Claim) -> Result<Option<Answer<T>>, OrderError> {
         Claim::Stored(StoredAnswer { body, .. }) => {
             Ok(Some(Answer { body: JsonBytes::from_bytes(body), replayed: true }))
         }
-        Claim::InProgress => Err(OrderError::InProgress),
+        Claim::InProgress(_) => Err(OrderError::InProgress),
         Claim::OtherRequest => Err(OrderError::KeyReused),
     }
 }

@@ -11,7 +11,7 @@ use kernel::{
     db::retrying,
     idempotency::{self, Claim, JsonBytes, StoredAnswer, Ticket},
 };
-use payments::{Attempt, CaptureMethod, GatewayError, Opened, PaymentView};
+use payments::{Attempt, AttemptId, AttemptState, CaptureMethod, GatewayError, Opened, PaymentView};
 use serde_json::json;
 
 use crate::{
@@ -116,13 +116,22 @@ async fn intend(
             .await?
             .filter(|order| order.customer_id == caller.user_id)
             .ok_or(OrderError::NotFound)?;
-        match idempotency::claim(conn, ticket, now).await? {
+        let description = format!("Order {}", order.number);
+        let begun = match idempotency::claim(conn, ticket, now).await? {
             Claim::Stored(answer) => {
                 return Ok(Intent::Replay(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
             }
             Claim::OtherRequest => return Err(OrderError::KeyReused),
-            // An intent without an answer: a crash, or a sibling that is still asking. Resume it.
-            Claim::Fresh | Claim::InProgress => {}
+            Claim::InProgress(Some(attempt)) => payments::resume(conn, AttemptId::from_uuid(attempt), now).await?,
+            Claim::Fresh | Claim::InProgress(None) => None,
+        };
+        // An intent without an answer: a crash, or a sibling that is still asking. What it began is gone on with, also when
+        // something else is owed by now.
+        if let Some(attempt) = begun {
+            if matches!(attempt.state, AttemptState::Created | AttemptState::Unknown) {
+                may_pay(&order, now)?;
+            }
+            return Ok(Intent::Ask { attempt: Box::new(attempt), description });
         }
         may_pay(&order, now)?;
         let owed = owed(&order);
@@ -134,10 +143,10 @@ async fn intend(
             let (asked, left) = (money(due, &order.currency), money(owed, &order.currency));
             return Err(OrderError::PaymentTooLarge { asked, left });
         }
-        let description = format!("Order {}", order.number);
         let amount = money(due, &order.currency);
         let known = payments::list(conn, id).await?;
         let attempt = payments::start(conn, id, terms.gateway, amount, terms.capture, now).await?;
+        idempotency::note(conn, ticket, attempt.id.as_uuid()).await?;
         // An open attempt is handed out again; only a new one is news.
         if !known.iter().any(|known| known.id == attempt.id) {
             let mut change = Change::of(order, caller.into(), now);

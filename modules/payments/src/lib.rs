@@ -52,7 +52,7 @@ pub use gateway::{
 };
 pub use http_gateway::{HttpGateway, HttpGatewaySettings};
 pub use offline::{OfflineGateway, record_offline};
-pub use open::{open_at_gateway, opened, refused, start, unanswered};
+pub use open::{open_at_gateway, opened, refused, resume, start, unanswered};
 pub use query::{Sums, list, list_refunds, sums, sums_of};
 pub use reconcile::{Due, Standing, Unsettled, note_asked, open_refunds, reconcile, unsettled};
 pub use refund::{Refund, RefundId, RefundOutcome, RefundState};

@@ -1,6 +1,7 @@
 //! Starting a payment: the intent first, then the gateway (outside of any transaction), then its answer.
 
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use kernel::{Money, OrderId, PgConn};
 
 use crate::{
@@ -31,13 +32,8 @@ pub async fn start(
             && attempt.capture_method == capture_method
             && matches!(attempt.state, AttemptState::Created | AttemptState::Pending | AttemptState::Unknown)
     });
-    if let Some(mut attempt) = known {
-        if attempt.state != AttemptState::Pending {
-            // It is asked for again, now: nobody may conclude from an old call that it never arrived.
-            attempt.updated_at = at;
-            store::save_attempt(conn, &attempt).await?;
-        }
-        return Ok(attempt);
+    if let Some(attempt) = known {
+        return Ok(asked_again(conn, attempt, at).await?);
     }
     let attempt = Attempt {
         id: AttemptId::new(),
@@ -59,6 +55,29 @@ pub async fn start(
         updated_at: at,
     };
     store::insert_attempt(conn, &attempt).await?;
+    Ok(attempt)
+}
+
+/// The attempt of a request that is repeated because it got no answer, to be asked for again with [`open_at_gateway`]
+/// whatever became of it meanwhile. `None`: the gateway never opened it, and the request begins anew. The caller holds the
+/// order's row. Joins the caller's transaction.
+///
+/// # Errors
+/// What the database said.
+pub async fn resume(conn: &mut PgConn, id: AttemptId, at: DateTime<Utc>) -> Result<Option<Attempt>, PaymentError> {
+    let Some(attempt) = store::lock_attempt(conn, id).await? else { return Ok(None) };
+    if attempt.state == AttemptState::Failed && attempt.reference.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(asked_again(conn, attempt, at).await?))
+}
+
+/// It is asked for again, now: nobody may conclude from an old call that it never arrived.
+async fn asked_again(conn: &mut PgConn, mut attempt: Attempt, at: DateTime<Utc>) -> QueryResult<Attempt> {
+    if matches!(attempt.state, AttemptState::Created | AttemptState::Unknown) {
+        attempt.updated_at = at;
+        store::save_attempt(conn, &attempt).await?;
+    }
     Ok(attempt)
 }
 

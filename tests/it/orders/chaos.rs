@@ -222,6 +222,29 @@ async fn m_10_chaos_charge_then_drop() {
 }
 
 #[tokio::test]
+async fn m_10_a_repeat_resumes_its_own_payment_whatever_is_owed_meanwhile() {
+    let app = TestApp::new().await;
+    app.chaos(json!({ "charge_then_drop": 100 })).await;
+    let alice = app.customer("alice").await;
+    let shirt = app.variant().stock(3).create().await;
+    let order = app.place(&alice, &[(&shirt, 3)]).await;
+    app.start(&alice, &order, "key").await.problem(503, "gateway_unavailable");
+    let body = json!({ "lines": units(&[(1, 1)]), "reason": "Too many" });
+    app.command(&app.operator().await, &format!("/orders/{order}/cancel-lines"), "fewer", body).await.ok(200);
+    app.chaos(json!({})).await;
+    let payment = app.start(&alice, &order, "key").await.ok(201);
+    assert_eq!(app.number("SELECT count(*) FROM gateway.payments").await, 1);
+    // Paid before the answer came: it is still this payment that is answered.
+    app.chaos(json!({ "charge_then_drop": 100 })).await;
+    app.press(&payment, "approve").await;
+    app.chaos(json!({})).await;
+    assert_eq!(app.start(&alice, &order, "key").await.ok(201), payment);
+    app.calm_down().await;
+    assert_eq!(app.standing(&alice, &order).await, "confirmed paid 3000 1000 0");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn m_10_chaos_error_500() {
     let app = TestApp::new().await;
     app.chaos(json!({ "error_500": 100 })).await;

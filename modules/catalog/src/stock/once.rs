@@ -27,7 +27,7 @@ pub(super) async fn claimed(
     match idempotency::claim(conn, ticket, at).await? {
         Claim::Fresh => Ok(None),
         Claim::Stored(StoredAnswer { body, .. }) => Ok(Some(Answered { body, replayed: true })),
-        Claim::InProgress => Err(CatalogError::InProgress),
+        Claim::InProgress(_) => Err(CatalogError::InProgress),
         Claim::OtherRequest => Err(CatalogError::KeyReused),
     }
 }

@@ -74,7 +74,7 @@ async fn the_chaos_run_loses_nothing_and_doubles_nothing() {
         "asked_again_at_the_end": asked_again,
         "checked": books,
     });
-    let rare: Vec<_> = acts::COMMANDS.iter().filter(|(op, _)| history.done(op) < MARK).map(|(op, _)| *op).collect();
+    let rare: Vec<_> = acts::COMMANDS.iter().filter(|(op, ..)| history.done(op) < MARK).map(|(op, ..)| *op).collect();
     let path = directory().join(format!("report-{seed}.json"));
     fs::write(&path, serde_json::to_string_pretty(&report).unwrap()).unwrap();
     println!("chaos: {}", serde_json::to_string_pretty(&report).unwrap());
