@@ -98,8 +98,14 @@ impl Checker {
     /// Audits the books while everything happens: they agree at any moment at which they can be read.
     pub async fn watches(&self, shop: &Shop<'_>) -> usize {
         let mut audits = 0;
-        while !shop.is_closing() {
-            sleep(AUDIT_EVERY.min(shop.ends.saturating_duration_since(std::time::Instant::now()))).await;
+        loop {
+            let began = std::time::Instant::now();
+            while began.elapsed() < AUDIT_EVERY {
+                if shop.is_closing() {
+                    return audits;
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
             // A database that is away or frozen is somebody else's finding.
             let audit = tokio::time::timeout(Duration::from_secs(60), oms::audit::audit(&self.url, &[]));
             if let Ok(Ok(report)) = audit.await {
@@ -111,7 +117,6 @@ impl Checker {
                 self.tells(shop, "deadlock", deadlocks(&mut conn).await);
             }
         }
-        audits
     }
 
     fn tells(&self, shop: &Shop<'_>, what: &str, found: Vec<String>) {

@@ -225,6 +225,11 @@ impl History {
         self.done.borrow().get(op).copied().unwrap_or_default()
     }
 
+    /// How many writes were acknowledged.
+    pub fn acknowledged(&self) -> usize {
+        self.done.borrow().values().sum()
+    }
+
     /// Every write by its key.
     pub fn writes(&self) -> BTreeMap<String, Sent> {
         self.writes.borrow().clone()
@@ -236,7 +241,7 @@ impl History {
         let violations: Vec<_> =
             self.violations.borrow().iter().map(|(at, what)| json!([at.as_secs_f64(), what])).collect();
         json!({
-            "acknowledged": self.done.borrow().values().sum::<usize>(),
+            "acknowledged": self.acknowledged(),
             "acknowledged_by_kind": *self.done.borrow(),
             "refused_by_kind": *self.refused.borrow(),
             "unanswered_sendings": *self.unanswered.borrow(),

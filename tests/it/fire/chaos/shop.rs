@@ -11,7 +11,7 @@ use accounts::TokenKeys;
 use kernel::{PgConn, Role, UserId, VariantId};
 use serde_json::Value;
 
-use super::history::History;
+use super::{MARK, WHOLE, acts::COMMANDS, history::History};
 use crate::{
     journeys::arrange::{Buyer, buyers, count, operator, shelf, words},
     support::processes::Site,
@@ -84,7 +84,9 @@ pub struct Shop<'a> {
     pub product: String,
     pub lives: RefCell<Vec<Life>>,
     pub sessions: RefCell<Vec<Session>>,
+    /// Until when things go wrong.
     pub ends: Instant,
+    length: Duration,
     /// Of each kind of command so many are wanted.
     pub target: usize,
     sold_out: Cell<usize>,
@@ -128,6 +130,7 @@ impl<'a> Shop<'a> {
             cold,
             lives: RefCell::default(),
             ends: Instant::now() + length,
+            length,
             target: usize::try_from(length.as_secs()).unwrap() * 220 / 150,
             sold_out: Cell::default(),
             number: Cell::default(),
@@ -135,9 +138,19 @@ impl<'a> Shop<'a> {
         }
     }
 
-    /// Whether to stop: the time is over, or something did not hold.
+    /// Whether to stop: the time is over and the mark reached, or something did not hold.
     pub fn is_closing(&self) -> bool {
-        Instant::now() >= self.ends || self.history.is_broken()
+        let over = self.ends.elapsed();
+        self.history.is_broken()
+            || (Instant::now() >= self.ends
+                && (self.length < WHOLE || over >= self.length || self.missing().is_empty()))
+    }
+
+    /// What there was too little of, and how much there was.
+    pub fn missing(&self) -> Vec<(&'static str, usize)> {
+        let all = ("writes", self.history.acknowledged());
+        let kinds = COMMANDS.iter().map(|(op, ..)| (*op, self.history.done(op))).filter(|(_, done)| *done < MARK.1);
+        kinds.chain(Some(all).filter(|(_, done)| *done < MARK.0)).collect()
     }
 
     /// A key that nobody has used.
