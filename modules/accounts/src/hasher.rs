@@ -1,7 +1,8 @@
 //! Password hashing: Argon2id, off the async threads, a few at a time.
 //!
 //! One verification takes a core for some 30 ms on purpose. As many run at once as the machine has cores, a bounded
-//! number waits, and whoever comes after that is told to come back: a flood of logins cannot starve everything else.
+//! number waits, and whoever comes after that is told to come back; and they give way to whoever wants something quick: a
+//! flood of logins cannot starve everything else.
 
 use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 
@@ -9,6 +10,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
     password_hash::{self, phc::PasswordHash},
 };
+use kernel::{Interrupted, politely};
 use tokio::sync::Semaphore;
 
 use crate::Password;
@@ -48,9 +50,9 @@ pub enum HasherError {
     /// The algorithm refused; a stored hash may be damaged.
     #[error("the password could not be hashed")]
     Algorithm(#[source] password_hash::Error),
-    /// The thread died or the runtime is shutting down.
+    /// The thread died, or there was none.
     #[error("hashing was interrupted")]
-    Interrupted(#[source] tokio::task::JoinError),
+    Interrupted(#[source] Interrupted),
 }
 
 /// What a password turned out to be.
@@ -124,7 +126,7 @@ impl Hasher {
         let Ok(place) = Arc::clone(&self.line).try_acquire_owned() else { return Err(HasherError::Busy) };
         // The semaphores are never closed; a closed one would mean that nobody works any more.
         let Ok(core) = Arc::clone(&self.cores).acquire_owned().await else { return Err(HasherError::Busy) };
-        tokio::task::spawn_blocking(move || {
+        politely(move || {
             // Given back when the work is over, not when the client hangs up.
             let (_place, _core) = (place, core);
             work()

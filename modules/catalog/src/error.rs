@@ -102,7 +102,7 @@ pub enum CatalogError {
     ImageNotWritten(#[source] image::ImageError),
     /// The task that works on pictures died.
     #[error("working on the picture failed")]
-    ImageTask(#[source] tokio::task::JoinError),
+    ImageTask(#[source] kernel::Interrupted),
     /// So many pictures are waiting that another one would wait too long.
     #[error("too many pictures are being worked on")]
     ImagesBusy,

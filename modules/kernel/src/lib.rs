@@ -17,6 +17,7 @@ pub mod limit;
 pub mod mail;
 pub mod migration;
 mod money;
+mod polite;
 pub mod problem;
 pub mod request;
 mod scope;
@@ -33,6 +34,7 @@ pub use id::{ApiKeyId, BusinessId, MediaId, OrderId, ProductId, UserId, VariantI
 pub use job::{Job, Outcome, Queue, enqueue, enqueue_many};
 pub use limit::{Limiter, Quota, SharedLimiter, TooMany};
 pub use money::{CURRENCIES, Currency, Money, MoneyError, split_by_largest_remainder};
+pub use polite::{Interrupted, politely};
 pub use problem::{FieldError, Kind, Problem};
 pub use scope::{NeededScope, Scope, Scopes};
 #[doc(hidden)]

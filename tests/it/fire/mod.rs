@@ -5,7 +5,6 @@ mod chaos;
 mod clicks;
 mod crowds;
 mod gateway;
-mod logins;
 mod overload;
 mod permutations;
 mod postgres;

@@ -240,7 +240,7 @@ async fn m_10_a_repeat_resumes_its_own_payment_whatever_is_owed_meanwhile() {
     app.chaos(json!({})).await;
     assert_eq!(app.start(&alice, &order, "key").await.ok(201), payment);
     app.calm_down().await;
-    assert_eq!(app.standing(&alice, &order).await, "confirmed paid 3000 1000 0");
+    assert_eq!(app.standing(&alice, &order).await, "confirmed partially_refunded 3000 1000 0");
     app.finish().await;
 }
 

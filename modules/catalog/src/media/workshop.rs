@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kernel::politely;
 use tokio::sync::Semaphore;
 
 use super::{Picture, process::process};
@@ -30,7 +31,7 @@ impl Workshop {
     pub async fn make(&self, file: Vec<u8>) -> Result<Picture, CatalogError> {
         let turn = tokio::time::timeout(WAIT, Arc::clone(&self.0).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(CatalogError::ImagesBusy) };
-        tokio::task::spawn_blocking(move || {
+        politely(move || {
             // Held until the work is done, also when the client has gone.
             let _turn = turn;
             process(&file)
