@@ -3,7 +3,7 @@
 # with identifiers of its own invention, with those of things that exist, and along the links of the document through the
 # life of orders. Reports go to target/schemathesis.
 #
-# EXAMPLES is how many cases are made up for each operation (100 in the CI), beside those that cover its parameters. With MINUTES it
+# EXAMPLES is how many cases are made up for each operation, beside those that cover its parameters. With MINUTES it
 # goes on for so long, each round with a seed of its own. PASSES leaves some out: invented, existing, life.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -107,7 +107,7 @@ jq --arg variant "$knob" '
 
 mkdir -p target/schemathesis
 root=$PWD
-examples=${EXAMPLES:-30}
+examples=${EXAMPLES:-100}
 failed=0
 ask() { # NAME DOCUMENT OPTIONS …: every check
     local name=$1 document=$2 report=$PWD/target/schemathesis/$1.txt began=$SECONDS
@@ -154,7 +154,7 @@ round() { # OPTIONS …
     # Fewer and longer walks: from placing to what came back are nine steps, and each is one of many.
     before=$(wc -l <"$folder/serve.log")
     log_in
-    ask life life.json --phases stateful --max-examples "$(((examples + 9) / 10))" "$@" || failed=1
+    ask life life.json --phases stateful --max-examples "$(((examples + 24) / 25))" "$@" || failed=1
     walked "$before"
 }
 if [[ -n "${MINUTES:-}" ]]; then

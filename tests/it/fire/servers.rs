@@ -100,7 +100,7 @@ async fn r_01_twenty_times_kill_9_loses_no_acknowledged_write_and_doubles_none()
 #[tokio::test]
 #[ignore = "fire: 90 s"]
 async fn r_04_orders_are_accepted_while_mail_and_gateway_are_away_and_the_backlog_drains() {
-    const OUTAGE: Duration = Duration::from_secs(30);
+    const OUTAGE: Duration = Duration::from_secs(60);
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;
     let mut conn = database.connect().await;

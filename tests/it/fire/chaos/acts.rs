@@ -46,12 +46,12 @@ pub const COMMANDS: &[(&str, u64, usize)] = &[
     ("refund_lines", 2, 1),
     ("refund_goodwill", 1, 1),
     ("refund_full", 1, 1),
-    ("request_return", 3, 2),
-    ("approve_return", 6, 2),
-    ("reject_return", 3, 1),
+    ("request_return", 3, 4),
+    ("approve_return", 5, 2),
+    ("reject_return", 6, 1),
     ("receive_return", 6, 1),
     ("close_return", 2, 1),
-    ("cancel_return", 1, 1),
+    ("cancel_return", 5, 1),
     ("receive_stock", 3, 1),
     ("count_stock", 2, 1),
     ("edit_product", 2, 1),
@@ -76,16 +76,18 @@ impl Step<'_> {
 }
 
 impl Shop<'_> {
-    /// How far it is behind, in sixtieths of what is wanted, and how gladly it is done now: the more so, the further.
-    fn standing(&self, op: &str) -> (u64, u64) {
+    /// How gladly it is done now: the more so, the further it is behind.
+    fn weight(&self, op: &str) -> u64 {
         let (_, base, times) = COMMANDS.iter().find(|(name, ..)| *name == op).expect("it is listed");
         let wanted = self.target * times;
-        let behind = u64::try_from(60 * wanted.saturating_sub(self.history.done(op)) / wanted).unwrap();
-        (behind, base * (1 + behind))
+        let behind = 60 * wanted.saturating_sub(self.history.done(op)) / wanted;
+        base * u64::try_from(1 + behind).unwrap()
     }
 
-    fn weight(&self, op: &str) -> u64 {
-        self.standing(op).1
+    /// Nobody needs it any more: there was enough of it, and of what follows it.
+    fn is_enough(&self, op: &str) -> bool {
+        let (_, _, times) = COMMANDS.iter().find(|(name, ..)| *name == op).expect("it is listed");
+        self.history.done(op) >= self.target * times && (*times == 1 || self.missing().is_empty())
     }
 }
 
@@ -330,7 +332,7 @@ impl<'a> Client<'a> {
             // Money may be on its way: somebody looks again later.
             return view["closed_at"].is_null() && life.steps < 20;
         }
-        if steps.iter().all(|step| self.shop.standing(step.op()).0 == 0) && self.chance(70) {
+        if steps.iter().all(|step| self.shop.is_enough(step.op())) && self.chance(70) {
             // Everybody has seen enough of this; another order is more interesting.
             return false;
         }
