@@ -58,7 +58,10 @@ impl Limiter for Turnstile {
                 None => Ok(here),
                 Some(Ok(everywhere)) if everywhere.remaining < here.remaining => Ok(everywhere),
                 Some(Ok(_)) => Ok(here),
-                Some(Err(too_many)) => Err(too_many),
+                Some(Err(too_many)) => {
+                    self.local.give_back(quota, key, self.now());
+                    Err(too_many)
+                }
             },
         };
         if let Err(TooMany { retry_after }) = outcome {

@@ -188,7 +188,8 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let schema = entry.and_then(|entry| entry.body_schema(&method));
         // Health and the pages around the API are on their own: they cost nothing, and are needed most when there is no place.
         let gate = request.uri().path().starts_with("/v1/").then(|| self.gate.clone());
-        let progress = body_limit::watch(&mut request, limit, schema.is_some(), gate).await;
+        let takes_body = entry.is_none_or(|entry| entry.takes_body(&method));
+        let progress = body_limit::watch(&mut request, takes_body, limit, schema.is_some(), gate).await;
         if progress.is_shed() {
             return Err(too_busy());
         }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use accounts::Doors;
 use kernel::{Pool, migration, request};
 use poem::{Endpoint, Response, endpoint::make, endpoint::make_sync, http::StatusCode};
 use serde_json::json;
@@ -42,6 +43,7 @@ struct Report {
 
 struct Readiness {
     pool: Pool,
+    doors: Arc<Doors>,
     redis_url: Option<Secret>,
     shutdown: Shutdown,
     last: Mutex<Option<(Instant, Report)>>,
@@ -52,6 +54,7 @@ struct Readiness {
 pub(super) fn ready(wiring: &Wiring, shutdown: Shutdown) -> impl Endpoint<Output = Response> + use<> {
     let readiness = Arc::new(Readiness {
         pool: wiring.health_pool.clone(),
+        doors: wiring.doors.clone(),
         redis_url: wiring.config.redis_url.clone(),
         shutdown,
         last: Mutex::new(None),
@@ -70,6 +73,7 @@ impl Readiness {
             _ if leaving => Some("the process is shutting down".to_owned()),
             (Err(what), _) => Some((*what).to_owned()),
             (_, Err(what)) => Some(what.clone()),
+            (Ok(()), Ok(())) if !self.doors.are_open() => Some("it is not known yet who may come in".to_owned()),
             (Ok(()), Ok(())) => None,
         };
         let word = |ok: bool| if ok { "ok" } else { "failed" };

@@ -1,4 +1,4 @@
-//! What the API document says about a path: its template, its methods, and which of them take a file.
+//! What the API document says about a path: its template, its methods, and what they take.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,22 @@ pub struct Entry {
     /// `/v1/orders/{id}`.
     pub template: String,
     segments: Vec<Option<String>>,
-    methods: Vec<(Method, Option<Value>, bool)>,
+    operations: Vec<Operation>,
+}
+
+/// What the document says about one of its methods.
+#[derive(Debug, Clone)]
+struct Operation {
+    method: Method,
+    takes_body: bool,
+    takes_file: bool,
+    schema: Option<Value>,
 }
 
 impl Entry {
     fn new(template: &str) -> Self {
         let segments = template.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
-        Self { template: template.to_owned(), segments, methods: Vec::new() }
+        Self { template: template.to_owned(), segments, operations: Vec::new() }
     }
 
     fn matches(&self, path: &[&str]) -> bool {
@@ -33,7 +42,7 @@ impl Entry {
 
     /// The value of `Allow`.
     pub fn allow(&self) -> String {
-        let mut methods: Vec<&str> = self.methods.iter().map(|(method, ..)| method.as_str()).collect();
+        let mut methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
@@ -41,14 +50,23 @@ impl Entry {
         methods.join(", ")
     }
 
+    fn operation(&self, method: &Method) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.method == *method)
+    }
+
+    /// Whether the operation takes a body.
+    pub fn takes_body(&self, method: &Method) -> bool {
+        self.operation(method).is_some_and(|operation| operation.takes_body)
+    }
+
     /// Whether the operation takes a file.
     pub fn takes_file(&self, method: &Method) -> bool {
-        self.methods.iter().any(|(known, _, takes_file)| known == method && *takes_file)
+        self.operation(method).is_some_and(|operation| operation.takes_file)
     }
 
     /// The schema of the operation's JSON body.
     pub fn body_schema(&self, method: &Method) -> Option<&Value> {
-        self.methods.iter().find(|(known, ..)| known == method).and_then(|(_, schema, _)| schema.as_ref())
+        self.operation(method)?.schema.as_ref()
     }
 }
 
@@ -72,7 +90,7 @@ impl Routes {
                     .and_then(|types| types.get("application/json"))
                     .and_then(|media| media.get("schema"))
                     .cloned();
-                entry.methods.push((method, schema, takes_file));
+                entry.operations.push(Operation { method, takes_body: content.is_some(), takes_file, schema });
             }
             routes.add(entry);
         }
@@ -82,7 +100,7 @@ impl Routes {
     /// Adds a page that can be read.
     pub fn add_page(&mut self, template: &str) {
         let mut entry = Entry::new(template);
-        entry.methods.push((Method::GET, None, false));
+        entry.operations.push(Operation { method: Method::GET, takes_body: false, takes_file: false, schema: None });
         self.add(entry);
     }
 
@@ -122,6 +140,10 @@ mod tests {
         assert_eq!(template("/v1/orders/7/8"), None);
         assert_eq!(routes.find("/v1/orders/7").unwrap().allow(), "GET, PATCH, HEAD, OPTIONS");
         assert!(routes.find("/v1/products/7/images").unwrap().takes_file(&Method::POST));
-        assert!(!routes.find("/v1/orders/7").unwrap().takes_file(&Method::PATCH));
+        assert!(routes.find("/v1/products/7/images").unwrap().takes_body(&Method::POST));
+        let order = routes.find("/v1/orders/7").unwrap();
+        assert!(
+            !order.takes_file(&Method::PATCH) && !order.takes_body(&Method::PATCH) && !order.takes_body(&Method::PUT)
+        );
     }
 }

@@ -17,6 +17,9 @@ use crate::openapi::DocumentError;
 /// How long requests that are running may take to finish after the port is closed.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How many looks of half a second at most the first connection waits for.
+const FIRST_LOOKS: usize = 10;
+
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -99,7 +102,14 @@ impl Server {
         // Ends with this function, that is, after the last request.
         let mut watching = JoinSet::new();
         if let Some(doors) = self.doors {
-            doors.look_now().await;
+            // Nobody is let in before the first look, so nobody is asked to come before it either; but not for ever: that we are
+            // alive can be told without a database.
+            for _attempt in 0..FIRST_LOOKS {
+                if doors.are_open() || stopping.is_leaving() {
+                    break;
+                }
+                doors.look_now().await;
+            }
             watching.spawn(async move { doors.watch().await });
         }
         tracing::info!(address = %self.address, "listening");

@@ -12,12 +12,14 @@ enum Realm {
 
 /// The scope that a key needs to call this, `None` when no key may. `path` has no `/v1`.
 ///
-/// Everything about accounts, keys and staff is for people: a new path is closed to keys until it is put here.
+/// Everything about accounts, members, keys and staff is for people: a new path is closed to keys until it is put here.
 pub(super) fn needed(method: &Method, path: &str) -> Option<Scope> {
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let (first, _id, third) = (parts.next()?, parts.next(), parts.next());
     let realm = match (first, third) {
         ("orders" | "shipments" | "returns", _) | ("businesses", Some("orders")) => Realm::Orders,
+        // Whoever is let in here stays after the key is gone.
+        ("businesses", Some("members")) => return None,
         ("variants", Some("stock")) => Realm::Stock,
         ("products" | "variants" | "categories" | "businesses", _) => Realm::Catalog,
         ("my", _) if path == "/my/businesses" => Realm::Catalog,
@@ -58,9 +60,19 @@ mod tests {
         assert_eq!(needed("GET", "/variants/1/stock/movements"), Some("stock:read"));
         assert_eq!(needed("POST", "/variants/1/stock/count"), Some("stock:write"));
         assert_eq!(needed("GET", "/my/businesses"), Some("catalog:read"));
-        for path in
-            ["/me", "/me/password", "/auth/login", "/api-keys", "/admin/users", "/admin/trail", "/", "//", "/new"]
-        {
+        for path in [
+            "/me",
+            "/me/password",
+            "/auth/login",
+            "/api-keys",
+            "/admin/users",
+            "/admin/trail",
+            "/businesses/1/members",
+            "/businesses/1/members/2",
+            "/",
+            "//",
+            "/new",
+        ] {
             assert_eq!(needed("GET", path), None, "{path}");
         }
     }

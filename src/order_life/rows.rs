@@ -108,6 +108,14 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("return", "cancel", "the buyer, staff: `POST /v1/returns/{id}/cancel`", "nothing has come back", "–", "–"),
     row("payment", "open", "the gateway's answer: here is the page to pay on", "–", "–", "–"),
+    row(
+        "payment",
+        "open_late",
+        "the gateway's answer, so late that the payment had been given up",
+        "the gateway never said anything else of it",
+        "–",
+        "–",
+    ),
     row("payment", "refuse", "the gateway's answer: it will not take it", "–", "–", "–"),
     row("payment", "lose_answer", "nobody answered; only the gateway's word moves it from here", "–", "–", "–"),
     row(

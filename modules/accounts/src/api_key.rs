@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    AccountsError,
+    AccountsError, standing,
     store::{
         api_keys::{self, ApiKeyRow, NewApiKeyRow},
         users::{self, role_name, role_named},
@@ -84,6 +84,7 @@ pub(crate) async fn create(
     scopes.dedup();
     let owner_id = new.owner_id.unwrap_or(caller.user_id);
     conn.transaction(async |conn| {
+        standing::admins(conn, (*caller).into()).await?;
         let owner = users::lock(conn, owner_id).await?.filter(|owner| owner.disabled_at.is_none());
         let owner = owner.ok_or(AccountsError::UnknownUser)?;
         if new.role == Role::Admin || new.role > owner.role() {
@@ -118,6 +119,7 @@ pub(crate) async fn revoke(
     now: DateTime<Utc>,
 ) -> Result<(), AccountsError> {
     conn.transaction(async |conn| {
+        standing::admins(conn, (*caller).into()).await?;
         if api_keys::revoke(conn, id, now).await? {
             let nothing = json!({});
             trail::record(conn, (*caller).into(), "api_key.revoked", id, nothing, now).await?;

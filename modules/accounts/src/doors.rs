@@ -3,7 +3,7 @@
 //! Every process keeps a small book in memory and reads it anew every second: whose sessions were ended within the lifetime
 //! of an access token, and which API keys are live. So a disabled user, a changed role, a changed password and a revoked key
 //! hold in all processes after a second, in the one that made the change at once, and a request costs no query. While the
-//! database is away the book stays as it is.
+//! database is away the book stays as it is; before it was read for the first time nobody is let in.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,8 +31,10 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(1);
 /// Guesses at keys make us look at most this often.
 const APART: Duration = Duration::from_millis(20);
-/// Looking must not hold up whoever waits for it.
+/// Looking must not hold up a request that waits for it.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The regular look may take as long as the database needs on a bad day: it is what ends sessions in all processes.
+const LONG_PATIENCE: Duration = Duration::from_secs(6);
 /// The clocks of our processes and the time that a change takes to commit.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 /// How often it is written down that a key is used.
@@ -61,14 +63,15 @@ pub struct Doors {
     pool: Pool,
     clock: SharedClock,
     tokens: Arc<TokenKeys>,
-    book: RwLock<Arc<Book>>,
+    /// Nothing before the first look.
+    book: RwLock<Option<Arc<Book>>>,
     /// When the last look began; held while somebody looks.
     looking: tokio::sync::Mutex<Option<Instant>>,
     used: Mutex<HashSet<ApiKeyId>>,
 }
 
 impl Doors {
-    /// The doors over `pool`, which is best one of their own with one connection. They know nothing before the first look.
+    /// The doors over `pool`, which is best one of their own with one connection. They are closed before the first look.
     pub fn new(pool: Pool, clock: SharedClock, tokens: Arc<TokenKeys>) -> Self {
         Self {
             pool,
@@ -90,7 +93,7 @@ impl Doors {
         let mut is_away = false;
         let mut written = Instant::now();
         loop {
-            match self.look_since(Instant::now()).await {
+            match self.look_since(Instant::now(), LONG_PATIENCE).await {
                 Ok(()) => is_away = false,
                 Err(error) if !is_away => {
                     tracing::warn!(%error, "cannot see who was let out; the doors stay as they are");
@@ -108,14 +111,19 @@ impl Doors {
 
     /// Looks at once, so that what this process has changed holds in it. Should it fail, the next look brings it.
     pub async fn look_now(&self) {
-        if let Err(error) = self.look_since(Instant::now()).await {
+        if let Err(error) = self.look_since(Instant::now(), PATIENCE).await {
             tracing::debug!(%error, "the doors could not look");
         }
     }
 
+    /// Whether there was a first look.
+    pub fn are_open(&self) -> bool {
+        self.book().is_some()
+    }
+
     /// Returns when a look is over that began at `moment` or later, or was tried. One at a time, with a pause between them.
-    async fn look_since(&self, moment: Instant) -> Result<(), AccountsError> {
-        let mut last = self.looking.lock().await;
+    async fn look_since(&self, moment: Instant, patience: Duration) -> Result<(), AccountsError> {
+        let mut last = timeout(patience, self.looking.lock()).await.map_err(AccountsError::DoorsWait)?;
         if let Some(last) = *last {
             if last >= moment {
                 return Ok(());
@@ -128,8 +136,8 @@ impl Doors {
             let mut conn = self.pool.get().await?;
             Book::read(&mut conn, self.clock.now()).await
         };
-        let book = timeout(PATIENCE, look).await.map_err(AccountsError::DoorsWait)??;
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        let book = timeout(patience, look).await.map_err(AccountsError::DoorsWait)??;
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(book));
         Ok(())
     }
 
@@ -151,22 +159,22 @@ impl Doors {
         }
     }
 
-    fn book(&self) -> Arc<Book> {
+    fn book(&self) -> Option<Arc<Book>> {
         self.book.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn person(&self, token: &str) -> Option<Verified> {
         let pass = self.tokens.read(token)?;
-        let holds = self.book().versions.get(&pass.user_id).is_none_or(|version| pass.version >= *version);
+        let holds = self.book()?.versions.get(&pass.user_id).is_none_or(|version| pass.version >= *version);
         holds.then(|| Verified { caller: Caller::new(pass.user_id, pass.role), scopes: Scopes::All })
     }
 
     async fn program(&self, key: &PresentedKey<'_>) -> Option<Verified> {
-        let mut book = self.book();
+        let mut book = self.book()?;
         if !book.keys.contains_key(key.prefix) {
             // It may have been made a moment ago, in another process.
             self.look_now().await;
-            book = self.book();
+            book = self.book()?;
         }
         let live = book.keys.get(key.prefix)?;
         let is_genuine = key.is_genuine(&live.secret_hash);

@@ -24,7 +24,8 @@ kernel::text_type! {
     }
 }
 
-/// For how long an address stays known from which somebody has logged in.
+/// For how long an address stays known from which somebody has logged in, as long as their session there is kept: one that has
+/// ended is forgotten after a week.
 const KNOWN: TimeDelta = TimeDelta::days(30);
 
 /// Opens a session for whoever knows the password, and counts who does not.
@@ -48,10 +49,12 @@ pub(crate) async fn login(
 /// Whose name it is, if they have logged in from here lately.
 async fn known_here(accounts: &Accounts, login: &Login) -> Result<Option<UserId>, AccountsError> {
     let mut conn = accounts.pool.get().await?;
-    let Some(user) = users::find_by_login(&mut conn, login.as_str()).await? else { return Ok(None) };
-    let origin = throttle::origin(&accounts.keys, user.id);
-    let known = sessions::is_known(&mut conn, user.id, &origin, accounts.clock.now() - KNOWN).await?;
-    Ok(known.then_some(user.id))
+    let user = users::find_by_login(&mut conn, login.as_str()).await?.map(|user| user.id);
+    // Of nobody it is asked as well, so that it takes as long.
+    let id = user.unwrap_or_else(|| UserId::from_uuid(uuid::Uuid::nil()));
+    let origin = throttle::origin(&accounts.keys, id);
+    let known = sessions::is_known(&mut conn, id, &origin, accounts.clock.now() - KNOWN).await?;
+    Ok(user.filter(|_| known))
 }
 
 /// An unknown user and a wrong password are one answer and take the same time. That an address is unverified or an

@@ -11,6 +11,7 @@ use crate::{
         one_time_tokens,
         users::{self, NewUser, UserRow},
     },
+    throttle::Door,
 };
 
 /// Adds an account that cannot log in yet and enqueues the mail that lets it.
@@ -21,6 +22,8 @@ pub(crate) async fn register(
     password: Password,
 ) -> Result<UserRow, AccountsError> {
     password.check_for(&username, &email).map_err(AccountsError::WeakPassword)?;
+    // It costs a hash and a mail to anybody, and is no guess: whatever becomes of it counts.
+    let _counted = accounts.throttle.knock(Door::Register).await?;
     let hash = accounts.hasher.hash(&password).await?;
     let accounts = accounts.clone();
     kernel::run(move || {

@@ -55,6 +55,17 @@ impl Decision {
     }
 }
 
+/// Locks the rows of all administrators and answers whose they are; the caller's is among them. Joins the caller's
+/// transaction.
+pub(crate) async fn admins(conn: &mut PgConn, by: Actor) -> Result<Vec<UserId>, AccountsError> {
+    let admins = users::lock_admins(conn).await?;
+    match by {
+        // What the access token says may be a second old; the row is not.
+        Actor::Caller(caller) if !admins.contains(&caller.user_id) => Err(AccountsError::Gone),
+        _ => Ok(admins),
+    }
+}
+
 /// Carries out a decision about a user; one that changes nothing leaves no trace. A use case of its own.
 pub(crate) async fn decide(
     conn: &mut PgConn,
@@ -64,15 +75,9 @@ pub(crate) async fn decide(
     now: DateTime<Utc>,
 ) -> Result<UserRow, AccountsError> {
     conn.transaction(async |conn| {
-        let admins = users::lock_admins(conn).await?;
-        if let Actor::Caller(caller) = by {
-            // What the access token says may be a second old; the row is not.
-            if !admins.contains(&caller.user_id) {
-                return Err(AccountsError::Gone);
-            }
-            if caller.user_id == id {
-                return Err(AccountsError::OwnAccount);
-            }
+        let admins = admins(conn, by).await?;
+        if matches!(by, Actor::Caller(caller) if caller.user_id == id) {
+            return Err(AccountsError::OwnAccount);
         }
         let user = users::lock(conn, id).await?.ok_or(AccountsError::UnknownUser)?;
         if !decision.changes(&user) {

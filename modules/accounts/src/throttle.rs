@@ -3,7 +3,8 @@
 //! A wrong password counts against the name together with the address it came from, against the name from wherever, and
 //! against the address. The second is wider than the first, so one guesser leaves room for everybody else; and when many
 //! guess from many addresses, an address from which the person has logged in lately is still let through, as is, by the mailed
-//! token, everybody who can read their mail. Nothing depends on whether there is an account of that name.
+//! token, everybody who can read their mail. Nothing depends on whether there is an account of that name; the user name and the
+//! e-mail address of one account are two names.
 //!
 //! Every attempt is counted before it is looked at, so that attempts at the same time are counted too; what turns out right is
 //! given back.
@@ -49,6 +50,8 @@ pub(crate) enum Door {
     Refresh,
     /// Asking for a mail; that is no guess, but it writes to people.
     Mail,
+    /// Registering, which writes to people and makes us hash.
+    Register,
 }
 
 impl Throttle {
@@ -105,14 +108,30 @@ impl Throttle {
         if self.guesses == 0 {
             return Ok(attempt);
         }
-        let (name, address) = (digest(&name.to_lowercase()), here());
-        self.take(&mut attempt, self.address(), address.clone()).await?;
-        self.take(&mut attempt, self.pair(), format!("{name}:{address}")).await?;
-        if let Err(too_many) = self.take(&mut attempt, self.name(), name).await {
-            let Some(person) = known.await? else { return Err(too_many.into()) };
-            self.take(&mut attempt, self.known(), format!("{person}:{address}")).await?;
+        match self.count(&mut attempt, name, known).await {
+            Ok(()) => Ok(attempt),
+            // Nobody looks at it, so it was no guess.
+            Err(refused) => {
+                self.forgive(attempt).await;
+                Err(refused)
+            }
         }
-        Ok(attempt)
+    }
+
+    async fn count<E: From<TooMany>>(
+        &self,
+        attempt: &mut Attempt,
+        name: &str,
+        known: impl Future<Output = Result<Option<UserId>, E>>,
+    ) -> Result<(), E> {
+        let (name, address) = (digest(&name.to_lowercase()), here());
+        self.take(attempt, self.address(), address.clone()).await?;
+        self.take(attempt, self.pair(), format!("{name}:{address}")).await?;
+        if let Err(too_many) = self.take(attempt, self.name(), name).await {
+            let Some(person) = known.await? else { return Err(too_many.into()) };
+            self.take(attempt, self.known(), format!("{person}:{address}")).await?;
+        }
+        Ok(())
     }
 
     /// Counts an attempt to show one's present password.
@@ -135,6 +154,7 @@ impl Throttle {
             Door::MailedToken => self.quota("mailed-token", (5, 1), Duration::from_secs(15)),
             // 50, and one every 6 seconds: many people may be behind one address.
             Door::Refresh => self.quota("refresh", (10, 1), Duration::from_secs(6)),
+            Door::Register => self.quota("register", (10, 1), Duration::from_secs(6)),
             // 20, and one a minute.
             Door::Mail => self.quota("mail", (4, 1), MINUTE),
         };

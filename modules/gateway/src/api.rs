@@ -262,12 +262,9 @@ pub(crate) async fn find_payments(gateway: Data<&Gateway>, request: &Request) ->
     let now = gateway.clock.now();
     let read = async {
         let mut conn = gateway.pool.get().await?;
-        let mut payments = store::payments_called(&mut conn, &reference, FOUND_MAX).await?;
-        for payment in &mut payments {
-            payment.status = payment.status_at(now);
-        }
+        let payments = store::payments_called(&mut conn, &reference, FOUND_MAX).await?;
         let pay_urls: Vec<_> = payments.iter().map(|payment| gateway.pay_url(&payment.token)).collect();
-        let entries = book::entries(&mut conn, payments).await?;
+        let entries = book::entries(&mut conn, payments, now).await?;
         let data = entries.into_iter().zip(pay_urls).map(|(entry, pay_url)| FoundPayment { entry, pay_url }).collect();
         Ok::<_, GatewayError>(FoundPayments { data })
     };
@@ -372,7 +369,7 @@ pub(crate) async fn get_book(gateway: Data<&Gateway>, request: &Request) -> poem
         .transpose()?;
     let read = async {
         let mut conn = gateway.pool.get().await?;
-        Ok::<_, GatewayError>(book::page(&mut conn, after, limit).await?)
+        Ok::<_, GatewayError>(book::page(&mut conn, after, limit, gateway.clock.now()).await?)
     };
     Ok(json(StatusCode::OK, read.await.map_err(Problem::from)?))
 }

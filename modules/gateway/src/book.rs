@@ -43,18 +43,27 @@ pub(crate) struct BookRefund {
     pub status: RefundStatus,
 }
 
-/// The page after `after`, of at most `limit` payments.
-pub(crate) async fn page(conn: &mut PgConn, after: Option<PaymentId>, limit: u32) -> QueryResult<BookPage> {
+/// The page after `after`, of at most `limit` payments, as it is at `now`.
+pub(crate) async fn page(
+    conn: &mut PgConn,
+    after: Option<PaymentId>,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> QueryResult<BookPage> {
     let mut payments = store::payments_after(conn, after, i64::from(limit) + 1).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = payments.len() > limit;
     payments.truncate(limit);
     let next_cursor = payments.last().filter(|_| more).map(|last| Cursor::encode(&last.id));
-    Ok(BookPage { data: entries(conn, payments).await?, next_cursor })
+    Ok(BookPage { data: entries(conn, payments, now).await?, next_cursor })
 }
 
-/// These payments as the book shows them.
-pub(crate) async fn entries(conn: &mut PgConn, payments: Vec<Payment>) -> QueryResult<Vec<BookEntry>> {
+/// These payments as the book shows them at `now`.
+pub(crate) async fn entries(
+    conn: &mut PgConn,
+    payments: Vec<Payment>,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<BookEntry>> {
     let refunded: Vec<PaymentId> =
         payments.iter().filter(|it| it.status == PaymentStatus::Captured).map(|it| it.id).collect();
     let mut refunds: HashMap<PaymentId, Vec<BookRefund>> = HashMap::new();
@@ -70,17 +79,22 @@ pub(crate) async fn entries(conn: &mut PgConn, payments: Vec<Payment>) -> QueryR
     }
     Ok(payments
         .into_iter()
-        .map(|payment| BookEntry {
-            refunds: refunds.remove(&payment.id).unwrap_or_default(),
-            currency: payment.charged_in().code(),
-            id: payment.id,
-            reference: payment.reference,
-            status: payment.status,
-            amount: payment.amount_minor,
-            captured: payment.captured_minor,
-            refunded: payment.refunded_minor,
-            created_at: payment.created_at,
-            updated_at: payment.updated_at,
+        .map(|payment| {
+            let status = payment.status_at(now);
+            // Its time may have been over before anybody wrote that down.
+            let is_over = status != payment.status;
+            BookEntry {
+                refunds: refunds.remove(&payment.id).unwrap_or_default(),
+                currency: payment.charged_in().code(),
+                id: payment.id,
+                reference: payment.reference,
+                status,
+                amount: payment.amount_minor,
+                captured: payment.captured_minor,
+                refunded: payment.refunded_minor,
+                created_at: payment.created_at,
+                updated_at: if is_over { payment.expires_at } else { payment.updated_at },
+            }
         })
         .collect())
 }

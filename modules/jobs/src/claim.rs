@@ -169,7 +169,7 @@ async fn claim(
             if check {
                 // Only this task claims in this queue, so what it does not know of now is nobody's.
                 let held =
-                    shared.in_flight().iter().filter(|(holder, _)| *holder == token).map(|(_, id)| *id).collect();
+                    shared.in_flight().keys().filter(|(holder, _)| *holder == token).map(|(_, id)| *id).collect();
                 let disown = Disown { lease: &lease, queue: &queue.name(), held: &held };
                 let strays = diesel_async::RunQueryDsl::execute(disown, &mut *conn).await?;
                 if strays > 0 {

@@ -1,7 +1,7 @@
 //! What the parts of one engine share.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub lease: watch::Sender<Option<Lease>>,
     wake: watch::Sender<()>,
     life: watch::Sender<Life>,
-    in_flight: Mutex<HashSet<(LeaseToken, i64)>>,
+    in_flight: Mutex<HashMap<(LeaseToken, i64), usize>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -126,8 +126,9 @@ impl Shared {
         let _ = self.lease.subscribe().wait_for(|lease| lease.is_none_or(|lease| lease.token != token)).await.map(drop);
     }
 
-    /// The jobs that are claimed and whose end is not written yet: those that somebody has [`Held`].
-    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<(LeaseToken, i64)>> {
+    /// The jobs that are claimed and whose end is not written yet: those that somebody has [`Held`], and how many have. Two have,
+    /// when the answer to the writing of an end was lost and the job was claimed again before the writing was repeated.
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashMap<(LeaseToken, i64), usize>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,14 +152,20 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(shared: &Arc<Shared>, token: LeaseToken, id: i64) -> Self {
-        shared.in_flight().insert((token, id));
+        *shared.in_flight().entry((token, id)).or_default() += 1;
         Self { shared: Arc::clone(shared), job: (token, id) }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.in_flight().remove(&self.job);
+        let mut in_flight = self.shared.in_flight();
+        if let Some(count) = in_flight.get_mut(&self.job) {
+            *count -= 1;
+            if *count == 0 {
+                in_flight.remove(&self.job);
+            }
+        }
     }
 }
 

@@ -175,12 +175,19 @@ async fn write_down(
         match asked {
             Ok(opened) => {
                 let attempt = payments::opened(conn, attempt.id, opened, now).await?;
-                // A sibling with the same key may have been here first: then its bytes are the answer.
-                if let Claim::Stored(answer) = idempotency::claim(conn, ticket, now).await? {
-                    return Ok(Some(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
-                }
                 let body = JsonBytes::of(&PaymentView::from(&attempt));
-                idempotency::complete(conn, ticket, &StoredAnswer { status: 201, body: body.bytes().to_vec() }).await?;
+                match idempotency::claim(conn, ticket, now).await? {
+                    // A sibling with the same key was here first: then its bytes are the answer.
+                    Claim::Stored(answer) => {
+                        return Ok(Some(Answer { body: JsonBytes::from_bytes(answer.body), replayed: true }));
+                    }
+                    // A sibling was refused and gave the key back, and it belongs to another request now.
+                    Claim::OtherRequest => {}
+                    Claim::Fresh | Claim::InProgress(_) => {
+                        let answer = StoredAnswer { status: 201, body: body.bytes().to_vec() };
+                        idempotency::complete(conn, ticket, &answer).await?;
+                    }
+                }
                 Ok(Some(Answer { body, replayed: false }))
             }
             Err(GatewayError::Refused(reason)) => {

@@ -25,7 +25,7 @@ use crate::{
 const PAGE: i64 = 200;
 /// How many are asked about at once.
 const AT_ONCE: usize = 4;
-/// After so many without an answer the gateway is away, and the others wait for the next time.
+/// After so many calls without an answer the gateway is away, and the others wait for the next time.
 const SILENT: usize = 8;
 
 /// How much is asked about.
@@ -60,7 +60,7 @@ pub async fn reconcile(orders: &Orders, scope: Scope) -> Result<Reconciled, Orde
         Scope::All => (None, None),
     };
     let mut due = Due { gateways: gateways.into_iter().cloned().collect(), grace, after: None, limit: PAGE };
-    let mut found = Reconciled::default();
+    let (mut found, mut silent) = (Reconciled::default(), 0);
     loop {
         let page = payments::unsettled(&mut *orders.pool.get().await?, &due, orders.clock.now()).await?;
         let Some(last) = page.last() else { return Ok(found) };
@@ -75,41 +75,64 @@ pub async fn reconcile(orders: &Orders, scope: Scope) -> Result<Reconciled, Orde
             .buffer_unordered(AT_ONCE);
         while let Some((id, outcome)) = answers.next().await {
             found.asked += 1;
-            match outcome {
-                Ok(changes) => found.settled.extend(changes.into_iter().map(|change| (id, change))),
-                Err(error) => {
-                    tracing::warn!(attempt.id = %id, error = %error, "a payment cannot be reconciled");
-                    found.failed.push((id, error.to_string()));
-                }
+            let Learnt { changes, failure } = outcome;
+            found.settled.extend(changes.into_iter().map(|change| (id, change)));
+            if let Some(error) = failure {
+                tracing::warn!(attempt.id = %id, error = %error, "a payment cannot be reconciled");
+                silent += usize::from(matches!(error, OrderError::GatewaySilent(_)));
+                found.failed.push((id, error.to_string()));
             }
-            if found.failed.len() >= SILENT || until.is_some_and(|until| Instant::now() > until) {
+            if silent >= SILENT || until.is_some_and(|until| Instant::now() > until) {
                 return Ok(found);
             }
         }
     }
 }
 
+/// What was learnt of one attempt, as far as it went.
+#[derive(Default)]
+struct Learnt {
+    changes: Vec<Applied>,
+    failure: Option<OrderError>,
+}
+
 /// Asks about one attempt and settles what is said; then asks again for what was asked before and has not happened.
-async fn settle_one(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, OrderError> {
-    let gateway = settle::gateway(orders, &asked.gateway)?;
-    let found = match gateway.find_payment(asked.id).await {
-        Ok(found) => found,
-        Err(error) => {
-            payments::note_asked(&mut *orders.pool.get().await?, asked.id, orders.clock.now()).await?;
-            return Err(OrderError::GatewaySilent(error.to_string()));
+async fn settle_one(orders: &Orders, asked: &Unsettled) -> Learnt {
+    let mut learnt = Learnt::default();
+    let outcome = async {
+        learnt.changes = ask(orders, asked).await?;
+        ask_again(orders, asked, &mut learnt.changes).await
+    }
+    .await;
+    if let Err(error) = outcome {
+        // The others come first now, whatever it is that cannot be settled here.
+        let noted = async {
+            let mut conn = orders.pool.get().await?;
+            Ok::<_, OrderError>(payments::note_asked(&mut conn, asked.id, orders.clock.now()).await?)
+        };
+        if let Err(error) = noted.await {
+            tracing::debug!(attempt.id = %asked.id, error = %error, "it was not noted that it was asked about");
         }
-    };
-    let mut changes = retrying(|| async {
+        learnt.failure = Some(error);
+    }
+    for change in &learnt.changes {
+        tracing::info!(attempt.id = %asked.id, order.id = %asked.order_id, change = %change, "reconciled with the gateway");
+    }
+    if !learnt.changes.is_empty() {
+        kernel::job::announce();
+    }
+    learnt
+}
+
+/// Asks about one attempt and settles what is said.
+async fn ask(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, OrderError> {
+    let gateway = settle::gateway(orders, &asked.gateway)?;
+    let found = gateway.find_payment(asked.id).await.map_err(|error| OrderError::GatewaySilent(error.to_string()))?;
+    retrying(|| async {
         let mut conn = orders.pool.get().await?;
         learn(&mut conn, orders, asked, found.as_ref()).await
     })
-    .await?;
-    changes.extend(ask_again(orders, asked).await?);
-    for change in &changes {
-        tracing::info!(attempt.id = %asked.id, order.id = %asked.order_id, change = %change, "reconciled with the gateway");
-    }
-    kernel::job::announce();
-    Ok(changes)
+    .await
 }
 
 async fn learn(
@@ -135,11 +158,12 @@ async fn learn(
     .await
 }
 
-/// A capture, a release or a refund that is under way and that the gateway has not made is asked for again, under its key.
-async fn ask_again(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, OrderError> {
+/// A capture, a release or a refund that is under way and that the gateway has not made is asked for again, under its key;
+/// what that changes is added to `changes`.
+async fn ask_again(orders: &Orders, asked: &Unsettled, changes: &mut Vec<Applied>) -> Result<(), OrderError> {
     let (attempt, refunds) = {
         let mut conn = orders.pool.get().await?;
-        let Some(attempt) = payments::load_attempt(&mut conn, asked.id).await? else { return Ok(vec![]) };
+        let Some(attempt) = payments::load_attempt(&mut conn, asked.id).await? else { return Ok(()) };
         let refunds = payments::open_refunds(&mut conn, &attempt).await?;
         (attempt, refunds)
     };
@@ -151,7 +175,6 @@ async fn ask_again(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, O
     for refund in refunds {
         wanted.push(GatewaySays::Refund(refund.id, payments::send_refund(gateway.as_ref(), &refund).await));
     }
-    let mut changes = Vec::new();
     for says in wanted {
         let silence = says.silence();
         let change = settle::write_down(orders, asked.order_id, &says, None).await?;
@@ -160,7 +183,7 @@ async fn ask_again(orders: &Orders, asked: &Unsettled) -> Result<Vec<Applied>, O
         }
         changes.extend(Some(change).filter(settle::is_change));
     }
-    Ok(changes)
+    Ok(())
 }
 
 async fn again(gateway: &dyn payments::Gateway, attempt: &Attempt) -> Option<GatewaySays> {

@@ -63,6 +63,8 @@ text_enum!(AttemptState {
 pub(crate) enum AttemptEvent {
     /// The gateway answered with a place to pay.
     Open,
+    /// It answered so about an attempt that it had known nothing of when it was asked.
+    OpenLate,
     /// The gateway answered that it will not take it.
     Refuse,
     /// The gateway did not answer.
@@ -81,8 +83,9 @@ pub(crate) enum AttemptEvent {
 
 impl AttemptEvent {
     /// Every event, with its name.
-    const NAMES: [(Self, &str); 8] = [
+    const NAMES: [(Self, &str); 9] = [
         (Self::Open, "open"),
+        (Self::OpenLate, "open_late"),
         (Self::Refuse, "refuse"),
         (Self::LoseAnswer, "lose_answer"),
         (Self::Authorize, "authorize"),
@@ -106,23 +109,25 @@ impl AttemptState {
     /// The state after `event`, or `None` when the event changes nothing: money that came in stays in, an end stays an
     /// end, and old news is old news. Money is believed from every state, because it is there.
     pub(crate) const fn after(self, event: AttemptEvent) -> Option<Self> {
-        use AttemptEvent::{Authorize, Capture, Expire, Fail, LoseAnswer, Open, Refuse, Void};
+        use AttemptEvent::{Authorize, Capture, Expire, Fail, LoseAnswer, Open, OpenLate, Refuse, Void};
         match (self, event) {
             (Self::Captured, _) => None,
             (_, Capture) => Some(Self::Captured),
             (Self::Created | Self::Pending | Self::Unknown, Authorize) => Some(Self::Authorized),
-            (Self::Created | Self::Unknown, Open) => Some(Self::Pending),
+            (Self::Created | Self::Unknown, Open) | (Self::Failed, OpenLate) => Some(Self::Pending),
             (Self::Created | Self::Unknown, Refuse) => Some(Self::Failed),
             (Self::Created, LoseAnswer) => Some(Self::Unknown),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Fail) => Some(Self::Failed),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Void) => Some(Self::Voided),
             (Self::Created | Self::Pending | Self::Authorized | Self::Unknown, Expire) => Some(Self::Expired),
-            (Self::Pending, Open | Refuse | LoseAnswer)
-            | (Self::Authorized, Open | Refuse | LoseAnswer | Authorize)
+            (Self::Created | Self::Unknown, OpenLate)
+            | (Self::Pending, Open | OpenLate | Refuse | LoseAnswer)
+            | (Self::Authorized, Open | OpenLate | Refuse | LoseAnswer | Authorize)
             | (Self::Unknown, LoseAnswer)
+            | (Self::Failed, Open | Refuse | LoseAnswer | Authorize | Fail | Void | Expire)
             | (
-                Self::Failed | Self::Voided | Self::Expired,
-                Open | Refuse | LoseAnswer | Authorize | Fail | Void | Expire,
+                Self::Voided | Self::Expired,
+                Open | OpenLate | Refuse | LoseAnswer | Authorize | Fail | Void | Expire,
             ) => None,
         }
     }
@@ -210,18 +215,18 @@ mod tests {
     #[test]
     fn every_state_answers_every_event_as_the_table_says() {
         // Rows: states in the order of `ALL`; columns: the events below. `None` is "stays as it is".
-        let events = [Open, Refuse, LoseAnswer, Authorize, Capture, Fail, Void, Expire];
-        let (captured, held) = (Some(Captured), Some(Authorized));
+        let events = [Open, OpenLate, Refuse, LoseAnswer, Authorize, Capture, Fail, Void, Expire];
+        let (open, captured, held) = (Some(Pending), Some(Captured), Some(Authorized));
         let (failed, voided, expired) = (Some(Failed), Some(Voided), Some(Expired));
         let table = [
-            (Created, [Some(Pending), failed, Some(Unknown), held, captured, failed, voided, expired]),
-            (Pending, [None, None, None, held, captured, failed, voided, expired]),
-            (Authorized, [None, None, None, None, captured, failed, voided, expired]),
-            (Captured, [None; 8]),
-            (Failed, [None, None, None, None, captured, None, None, None]),
-            (Voided, [None, None, None, None, captured, None, None, None]),
-            (Expired, [None, None, None, None, captured, None, None, None]),
-            (Unknown, [Some(Pending), failed, None, held, captured, failed, voided, expired]),
+            (Created, [open, None, failed, Some(Unknown), held, captured, failed, voided, expired]),
+            (Pending, [None, None, None, None, held, captured, failed, voided, expired]),
+            (Authorized, [None, None, None, None, None, captured, failed, voided, expired]),
+            (Captured, [None; 9]),
+            (Failed, [None, open, None, None, None, captured, None, None, None]),
+            (Voided, [None, None, None, None, None, captured, None, None, None]),
+            (Expired, [None, None, None, None, None, captured, None, None, None]),
+            (Unknown, [open, None, failed, None, held, captured, failed, voided, expired]),
         ];
         assert_eq!(table.map(|(state, _)| state).as_slice(), AttemptState::ALL);
         for (state, row) in table {

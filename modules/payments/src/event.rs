@@ -66,9 +66,6 @@ impl Notice {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         let Body { kind, data } =
             serde_json::from_slice(body).map_err(|error| format!("the body cannot be read: {error}"))?;
-        let name = |field: &str, text: String| {
-            Text::<1, 128>::parse(text).map(Text::into_string).map_err(|error| format!("{field} {error}"))
-        };
         let attempt_id: AttemptId =
             data.reference.parse().map_err(|error| format!("reference is not one of ours: {error}"))?;
         let refund = |refund_id: Option<String>, refund_reference: Option<String>| {
@@ -95,20 +92,25 @@ impl Notice {
             }
             _ => return Err("a type of event that we do not handle".to_owned()),
         };
-        if !(1..=AMOUNT_MAX).contains(&data.amount) {
+        let Data { payment_id, amount, currency, .. } = data;
+        Self { news, attempt_id, payment_id, amount_minor: amount, currency }.checked()
+    }
+
+    /// This, if it is something that can be stored; otherwise why not.
+    pub(crate) fn checked(self) -> Result<Self, String> {
+        if !(1..=AMOUNT_MAX).contains(&self.amount_minor) {
             return Err("the amount is not one that money can have".to_owned());
         }
-        if data.currency.len() != 3 || !data.currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        if self.currency.len() != 3 || !self.currency.bytes().all(|letter| letter.is_ascii_uppercase()) {
             return Err("the currency is not three capital letters".to_owned());
         }
-        Ok(Self {
-            news,
-            attempt_id,
-            payment_id: name("payment_id", data.payment_id)?,
-            amount_minor: data.amount,
-            currency: data.currency,
-        })
+        Ok(Self { payment_id: name("payment_id", self.payment_id)?, ..self })
     }
+}
+
+/// A name that a gateway has given something.
+fn name(field: &str, text: String) -> Result<String, String> {
+    Text::<1, 128>::parse(text).map(Text::into_string).map_err(|error| format!("{field} {error}"))
 }
 
 #[cfg(test)]

@@ -110,8 +110,9 @@ pub async fn open_at_gateway(
         .await
 }
 
-/// Records the gateway's answer. An attempt that a webhook has moved on in the meantime keeps its state. Joins the
-/// caller's transaction.
+/// Records the gateway's answer. An attempt that a webhook has moved on in the meantime keeps its state; one that was given up
+/// because the gateway knew nothing of it, while the call was on its way for longer than anybody expects, is open after all.
+/// Joins the caller's transaction.
 ///
 /// # Errors
 /// [`PaymentError::UnknownAttempt`], and what the database said.
@@ -122,7 +123,10 @@ pub async fn opened(
     at: DateTime<Utc>,
 ) -> Result<Attempt, PaymentError> {
     let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
-    let next = attempt.state.after(AttemptEvent::Open);
+    // Whatever else ends an attempt names the gateway's payment.
+    let was_given_up = attempt.state == AttemptState::Failed && attempt.reference.is_none();
+    let event = if was_given_up { AttemptEvent::OpenLate } else { AttemptEvent::Open };
+    let next = attempt.state.after(event);
     if next.is_none() && attempt.reference.is_some() && attempt.pay_url.is_some() {
         return Ok(attempt);
     }

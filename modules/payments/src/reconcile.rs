@@ -13,7 +13,8 @@ use crate::{
     open, store,
 };
 
-/// Longer than a call of ours may be on its way: until then, that the gateway knows nothing of it means nothing.
+/// Longer than a call of ours is usually on its way: until then, that the gateway knows nothing of it means nothing. Should one
+/// take longer all the same, [`open::opened`] says so.
 const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(15);
 
 /// A payment as it stands at the gateway.
@@ -62,8 +63,8 @@ pub struct Due {
 }
 
 cached_sql! {
-    // Money that is merely held may be so for days: it is asked about ever less often. What was never answered is asked about
-    // however often its buyer tries again.
+    // Nobody may decide about a payment for half an hour, and money may be held for days: they are asked about ever less often.
+    // What was never answered is asked about however often its buyer tries again.
     UnsettledAfter(
         gateways: st::Array<st::Text> = Vec<String>, after: st::Uuid = AttemptId, now: st::Timestamptz = DateTime<Utc>,
         since: st::Timestamptz = DateTime<Utc>, all: st::Bool = bool, limit: st::BigInt = i64,
@@ -72,7 +73,7 @@ cached_sql! {
      WHERE (state IN ('created', 'pending', 'unknown', 'authorized') OR refunding_minor > 0) \
          AND gateway = ANY($1) AND id > $2 \
          AND ($5 OR ((updated_at <= $4 OR (state IN ('created', 'unknown') AND created_at <= $4)) AND (checked_at IS NULL OR checked_at <= \
-             CASE WHEN state = 'authorized' AND capturing_minor = 0 AND NOT voiding THEN $4 - ($3 - updated_at) / 16 ELSE $4 END))) \
+             CASE WHEN state IN ('pending', 'authorized') AND capturing_minor = 0 AND NOT voiding THEN $4 - ($3 - updated_at) / 16 ELSE $4 END))) \
      ORDER BY CASE WHEN $5 THEN NULL ELSE checked_at END NULLS FIRST, id LIMIT $6"
 }
 
@@ -179,7 +180,13 @@ fn notices(attempt_id: AttemptId, found: &Standing) -> Vec<Notice> {
         "pending" => None,
         "authorized" => Some(notice(News::Authorized, found.amount)),
         "captured" => Some(notice(News::Captured, found.captured)),
-        status => Some(notice(News::Failed { status: status.to_owned() }, found.amount)),
+        status @ ("failed" | "voided" | "expired") => {
+            Some(notice(News::Failed { status: status.to_owned() }, found.amount))
+        }
+        status => {
+            tracing::warn!(attempt.id = %attempt_id, status, "the gateway knows a status that we do not: nothing is concluded from it");
+            None
+        }
     };
     let refunds = found.refunds.iter().filter_map(|refund| {
         let refund_id: RefundId = refund.reference.parse().ok()?;
@@ -190,7 +197,13 @@ fn notices(attempt_id: AttemptId, found: &Standing) -> Vec<Notice> {
             _ => None,
         }
     });
-    stands.into_iter().chain(refunds).collect()
+    let understood = |notice: Notice| {
+        notice
+            .checked()
+            .map_err(|why| tracing::warn!(attempt.id = %attempt_id, why, "the gateway's book says nonsense"))
+            .ok()
+    };
+    stands.into_iter().chain(refunds).filter_map(understood).collect()
 }
 
 /// The attempt's refunds that have no final answer. Joins the caller's transaction.

@@ -4,6 +4,7 @@ mod audit;
 mod book;
 mod holding;
 mod offline;
+mod reconciling;
 mod refunds;
 mod settling;
 mod support;

@@ -65,7 +65,8 @@ async fn a_key_does_what_it_is_good_for_as_its_owner_and_nothing_else() {
     // Nothing about people is for keys, whatever they are good for.
     let scopes = ["orders:read", "orders:write", "catalog:read", "catalog:write", "stock:read", "stock:write"];
     let all = text(&make(&app, &ada, &alice, "customer", &scopes).await, "key");
-    for path in ["/me", "/api-keys", "/admin/users", "/admin/trail"] {
+    let members = format!("/businesses/{}/members", app.default_shop().await.id);
+    for path in ["/me", "/api-keys", "/admin/users", "/admin/trail", members.as_str()] {
         let refused = see(&app, &all, path).await.problem(403, "insufficient_scope");
         assert!(text(&refused, "detail").contains("for people"), "{refused}");
     }
@@ -104,6 +105,21 @@ async fn a_key_is_never_above_its_owner_and_never_an_administrator() {
         let status = app.post(person, "/api-keys", json!({ "name": "x", "scopes": scopes })).await.status;
         assert_eq!(status, if person.name == "ada" { 400 } else { 403 });
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_any_more_makes_and_ends_no_key() {
+    let app = TestApp::new().await;
+    let (ada, alice) = (app.admin().await, app.customer("alice").await);
+    let id = text(&make(&app, &ada, &alice, "customer", &["orders:read"]).await["api_key"], "id");
+    // In another process, a moment ago: her access token still says otherwise here.
+    let lowered = "UPDATE accounts.users SET role = 'customer' WHERE username = 'ada'";
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut app.database.connect().await, lowered).await.unwrap();
+    let body = json!({ "name": "x", "owner_id": alice.id.to_string(), "scopes": ["orders:read"] });
+    app.post(&ada, "/api-keys", body).await.problem(401, "unauthenticated");
+    app.send(Some(&ada), Method::DELETE, &format!("/api-keys/{id}"), &[], None).await.problem(401, "unauthenticated");
+    assert_eq!(app.number("SELECT count(*) FROM accounts.api_keys WHERE revoked_at IS NULL").await, 1);
     app.finish().await;
 }
 

@@ -135,6 +135,8 @@ async fn s_05_tokens_mails_and_the_present_password_have_limits_too() {
     assert_eq!(count("/auth/resend-verification", elsewhere, json!({ "email": "bob@example.com" }), 202).await, 10);
     assert_eq!(post("/auth/forgot-password", json!({ "email": "carol@example.com" }), HOME).await, 429);
     assert_eq!(post("/auth/forgot-password", json!({ "email": "carol@example.com" }), "192.0.2.1").await, 202);
+    let newcomer = json!({ "username": "alice", "email": "a@example.com", "password": "eleven purple lanterns" });
+    assert_eq!(count("/auth/register", HOME, newcomer, 409).await, 50);
     let mut tries = 0;
     for _ in 0..10 {
         let body = json!({ "current_password": "wrong horse", "new_password": "another horse battery" });

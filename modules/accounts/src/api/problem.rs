@@ -70,7 +70,7 @@ impl From<AccountsError> for Problem {
             }
             AccountsError::UnknownUser => NOT_FOUND.problem("There is no such user."),
             AccountsError::TooMany(too_many) => RATE_LIMITED.problem(format!(
-                "There were too many attempts. Wait {} s and try again, or ask for a new password with POST /v1/auth/forgot-password.",
+                "There were too many attempts. Wait {} s and try again; who has forgotten a password asks for a new one with POST /v1/auth/forgot-password.",
                 too_many.seconds()
             )),
             AccountsError::UnknownKey => NOT_FOUND.problem("There is no such API key."),
@@ -107,6 +107,8 @@ kernel::problem_responses! {
         BadRequest = 400,
         /// The user name or e-mail address is taken, or the password too easily guessed
         Conflict = 409,
+        /// Too many attempts
+        TooManyRequests = 429,
         /// Too busy, or the database is away
         Unavailable = 503,
         /// Something went wrong on our side

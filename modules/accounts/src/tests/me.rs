@@ -1,8 +1,10 @@
 //! One's own account.
 
+use kernel::VerifyToken;
 use serde_json::json;
 
 use super::support::{PASSWORD, TestApp};
+use crate::Doors;
 
 #[tokio::test]
 async fn a_stranger_is_told_to_log_in_before_anything_else() {
@@ -14,6 +16,17 @@ async fn a_stranger_is_told_to_log_in_before_anything_else() {
             assert_eq!(answer.status, 401, "{path} {token:?}");
         }
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn s_06_nobody_is_let_in_before_it_is_known_whose_sessions_were_ended() {
+    let app = TestApp::new().await;
+    let (access, _) = app.logged_in("alice").await;
+    let doors = Doors::new(app.database.pool(), app.clock.clone(), app.accounts.doors.keys().clone());
+    assert!(!doors.are_open() && doors.verify(&access).await.is_none());
+    doors.look_now().await;
+    assert!(doors.are_open() && doors.verify(&access).await.is_some());
     app.finish().await;
 }
 

@@ -114,6 +114,7 @@ impl TestApp {
         let mailer = Arc::new(RecordingMailer::default());
         let url = "https://shop.example.com/";
         let doors = Arc::new(Doors::new(database.pool(), clock.clone(), keys));
+        doors.look_now().await;
         let accounts = Accounts::new(database.pool(), clock.clone(), doors.clone(), mailer.clone(), url, hasher);
         let service =
             OpenApiService::new((AuthApi::new(accounts.clone()), MeApi::new(accounts.clone())), "accounts", "1");

@@ -59,3 +59,24 @@ async fn a_job_that_kills_its_workers_is_dead_in_the_end() {
     queue.assert_sound().await;
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c_08_who_has_lost_a_job_does_not_write_its_end() {
+    const OTHER: &str = "018f0000-0000-7000-8000-000000000001";
+    let queue = TestQueue::new().await;
+    let engine = queue.start(settings()).await;
+    queue.enqueue(&Slow { n: 1, ms: 500 }).await;
+    until(&engine, |stats| stats.in_flight == 1).await;
+    // It was taken for dead, and somebody else has the job now.
+    queue
+        .sql(&format!(
+            "INSERT INTO jobs.workers (token, hostname, pid, queues, lease_ms) VALUES ('{OTHER}', 'other', 1, '{{}}', 60000); \
+             UPDATE jobs.jobs SET lease_token = '{OTHER}', attempt = 2"
+        ))
+        .await;
+    until(&engine, |stats| stats.in_flight == 0).await;
+    let theirs = format!("SELECT count(*) FROM jobs.jobs WHERE state = 'in_progress' AND lease_token = '{OTHER}'");
+    assert_eq!(queue.number(&theirs).await, 1);
+    engine.stop().await;
+    assert_eq!(queue.number(&theirs).await, 1);
+}

@@ -243,7 +243,7 @@ async fn events(conn: &mut PgConn, writes: &BTreeMap<String, Sent>, found: &mut 
     for (key, sent) in writes {
         let events = by_key.get(key.as_str()).map(Vec::as_slice).unwrap_or_default();
         let sendings: BTreeSet<_> = events.iter().map(|(attempt, _)| attempt).collect();
-        // A payment that was begun and has no answer yet is begun anew when another sum is owed by the time that it is asked for again.
+        // A payment that the gateway never opened is begun anew when it is asked for again.
         if sendings.len() > 1 && !matches!(sent.op, "pay" | "pay_held") {
             found.doubled.push(format!("{key} had effects in sendings {sendings:?}: {events:?}"));
         }
