@@ -17,12 +17,8 @@ if [[ "${FIRE:-}" != only ]]; then
     scripts/schemathesis.sh
 fi
 
-# FIRE: empty leaves the slow tests out, `only` runs nothing else, `too` (the CI) runs everything but those that measure how
-# long answers take on a machine that does nothing else: `make fire` has them.
-helpers=(helper_that_holds_a_cluster worker_process)
-measuring=(fire::crowds fire::overload w_05_)
-skipped=("${helpers[@]}")
-[[ "${FIRE:-}" != too ]] || skipped+=("${measuring[@]}")
+# FIRE: empty leaves the slow tests out, `only` runs nothing else, `too` (the CI) runs everything.
+skipped=(helper_that_holds_a_cluster worker_process)
 if cargo nextest --version >/dev/null 2>&1; then
     which=(-E "not test(/$(IFS='|'; echo "${skipped[*]}")/)")
     case "${FIRE:-}" in
