@@ -3,8 +3,8 @@
 # with identifiers of its own invention, with those of things that exist, and along the links of the document through the
 # life of orders. Reports go to target/schemathesis.
 #
-# EXAMPLES is how many cases are made up for each operation, beside those that cover its parameters. With MINUTES it
-# goes on for so long, each round with a seed of its own. PASSES leaves some out: invented, existing, life.
+# EXAMPLES (100) is how many cases are made up for each operation, beside those that cover its parameters; half as many with
+# identifiers of what exists, and a 25th as many walks. With MINUTES it goes on for so long, each round with a seed of its own. PASSES leaves some out: invented, existing, life.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ "${1:-}" == inside ]] || exec scripts/with-postgres.sh "scripts/$(basename "$0")" inside

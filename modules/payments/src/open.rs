@@ -123,7 +123,7 @@ pub async fn opened(
     at: DateTime<Utc>,
 ) -> Result<Attempt, PaymentError> {
     let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
-    // Whatever else ends an attempt names the gateway's payment.
+    // Or refused to a sibling that asked at the same time: whatever else ends an attempt names the gateway's payment.
     let was_given_up = attempt.state == AttemptState::Failed && attempt.reference.is_none();
     let event = if was_given_up { AttemptEvent::OpenLate } else { AttemptEvent::Open };
     let next = attempt.state.after(event);
