@@ -99,8 +99,8 @@ trap - EXIT
 
 value() { sed -n "s/^$1=//p" "$directory/$name/manifest"; }
 say "$directory/$name"
-say "as of $snapshot_at: $(value orders) orders, $(value movements) movements of stock, $(value users) people, $(value media) files of media"
+say "as of $snapshot_at: $(value orders) orders, $(value movements) movements of stock, $(value users) people; files of media: $(value media)"
 awk -v began="$began" -v dumped="$dumped" -v now="$(date +%s.%N)" -v size="$(du -sk "$directory/$name" | cut -f 1)" \
     'BEGIN { printf "%.1f MB; the dump was complete after %.1f s, all of it after %.1f s\n", size / 1024, dumped - began, now - began }'
-[[ -n "$media" ]] || say "OMS_MEDIA_URL is an object store: its files are not in here, see docs/operations.md"
+[[ -n "$media" ]] || say "OMS_MEDIA_URL is an object store, and its files stay there: see docs/operations.md"
 say "Now copy it to another machine, and try it now and then: scripts/restore.sh $directory/$name"
