@@ -177,7 +177,12 @@ def check_names(queries, records):
         fault(METRICS, "has no table of metrics (| `name` | …)")
     recorded = {rule["record"] for rule in records}
     for where, query in queries:
-        for name in sorted(metrics(filled(query))):
+        try:
+            names = sorted(metrics(filled(query)))
+        except NotUnderstood as why:
+            fault(where, why)
+            continue
+        for name in names:
             if ":" in name:
                 if name not in recorded:
                     fault(where, f"{name} is not recorded")
@@ -195,7 +200,7 @@ def main():
     logql = in_dashboards["logql"] + in_runbooks["logql"]
     in_rules = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in alerts + records]
     check_names(promql + in_rules, records)
-    if len(sys.argv) > 2:
+    if not faults and len(sys.argv) > 2:
         rules = [{"record": f"query:{number}:of_a_panel", "expr": filled(query)} for number, (_, query) in enumerate(promql)]
         pathlib.Path(sys.argv[1]).write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}, indent=1))
         pathlib.Path(sys.argv[2]).write_text(json.dumps([[where, filled(query)] for where, query in logql]))
