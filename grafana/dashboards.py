@@ -152,7 +152,7 @@ def choice(name, label, query, all_value):
         "type": "query", "name": name, "label": label, "datasource": PROMETHEUS, "definition": query,
         "query": {"query": query, "refId": "A"}, "refresh": 2, "sort": 1, "multi": True, "includeAll": True,
         "allValue": all_value, "current": {"text": ["All"], "value": ["$__all"]}, "options": [], "regex": "", "hide": 0,
-    }  # fmt: skip
+    }
 
 
 COMPONENT = choice("component", "Component", 'label_values(up{job="oms"}, component)', ".*")
@@ -162,7 +162,7 @@ ROUTE = choice(
 REQUEST_ID = {
     "type": "textbox", "name": "request_id", "label": "Request id", "query": "", "hide": 0,
     "current": {"text": "", "value": ""}, "options": [{"text": "", "value": "", "selected": True}],
-}  # fmt: skip
+}
 
 
 def dashboard(uid, title, description, variables, panels):
@@ -186,7 +186,7 @@ def dashboard(uid, title, description, variables, panels):
             {
                 "type": "dashboards", "title": "oms", "tags": ["oms"], "asDropdown": False, "includeVars": False, "keepTime": True,
                 "targetBlank": False, "icon": "external link", "tooltip": "", "url": "",
-            }  # fmt: skip
+            }
         ],
         "templating": {"list": variables},
         "panels": laid_out(panels),
@@ -252,7 +252,7 @@ def log_panels():
             STORY,
         ),
         logs("Warnings and errors, line by line", "What went wrong, of the same request when there is an id.", TROUBLE + ' |= "$request_id"'),
-    ]  # fmt: skip
+    ]
 
 
 # --- the dashboards ----------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ BUSINESS = dashboard(
         graph("New accounts", "Registrations that were accepted.", "suffix: /min",
               (per_minute(f'{REQUESTS}_count{{job="oms", http_route="/v1/auth/register", http_response_status_code="201"}}'), "registered"), width=12),
     ],
-)  # fmt: skip
+)
 
 API = dashboard(
     "oms-api", "oms: API", "How many requests there are, how long they take, which fail, and how much room is left.", [ROUTE, COMPONENT, REQUEST_ID],
@@ -363,7 +363,7 @@ API = dashboard(
         graph("Orders that wait", "Orders that wait for the batch before theirs, by process.", "short", ("oms_intake_waiting", "{{instance}}")),
         *log_panels(),
     ],
-)  # fmt: skip
+)
 
 JOBS = dashboard(
     "oms-jobs", "oms: jobs, webhooks, mail", "What is done in the background: whether it is done in time, and what of it fails.", [COMPONENT, REQUEST_ID],
@@ -411,7 +411,7 @@ JOBS = dashboard(
         graph("Mails sent", "By template.", "suffix: /min", (per_minute('oms_mails_total{outcome="sent"}', "template"), "{{template}}"), stacked=True),
         *log_panels(),
     ],
-)  # fmt: skip
+)
 
 IN_DATABASE = 'datname!~"|template.*"'
 RESOURCES = dashboard(
@@ -470,7 +470,7 @@ RESOURCES = dashboard(
         graph("Catalog from the cache", "The share of cacheable pages of the catalog that needed no query.", "percentunit",
               ('sum(rate(oms_catalog_cache_total{outcome="hit"}[R])) / sum(rate(oms_catalog_cache_total{outcome=~"hit|miss"}[R]))', "from the cache"), max=1, width=24),
     ],
-)  # fmt: skip
+)
 
 
 def main():
