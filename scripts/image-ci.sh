@@ -25,14 +25,22 @@ if [[ "${1:-}" != inside ]]; then
     exec scripts/with-postgres.sh "${namespace[@]}" "scripts/$(basename "$0")" inside
 fi
 
+# What the runtime stage says, as scripts/lib/image.py has read it.
+uid="" gid="" program="" environment=() start=() entrypoint=() healthcheck=() volumes=()
 # shellcheck source=/dev/null
 source "$work/run.sh"
 root=$work/root
 media=$work/media
+keys=$work/keys
 logs=$work/logs
-rm -rf "$media" "$logs"
-mkdir -p "$media" "$logs"
-(( ${REAL_ROOT:=$(awk '$1 == 0 { print ($2 == 0) }' /proc/self/uid_map)} )) && chown "$uid:$gid" "$media"
+rm -rf "$media" "$keys" "$logs"
+mkdir -p "$media" "$keys" "$logs" "$root/run/oms"
+# Root of the machine, or an ordinary user who is root of this namespace only.
+real=$(awk '$1 == 0 { print ($2 == 0) }' /proc/self/uid_map)
+as_root_of_group=()
+if (( real )); then
+    as_root_of_group=(setpriv --regid="$gid" --clear-groups --inh-caps=-all --bounding-set=-all)
+fi
 pids=()
 
 finish() {
@@ -40,7 +48,7 @@ finish() {
     trap - EXIT
     for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
     if (( code )); then
-        for log in "$logs"/*; do echo "--- $(basename "$log")" >&2; tail -n 20 "$log" | cut -c 1-600 >&2; done
+        for log in "$logs"/*; do [[ ! -s "$log" ]] || { echo "--- $(basename "$log")"; tail -n 20 "$log" | cut -c 1-600; } >&2; done
     fi
     exit "$code"
 }
@@ -53,11 +61,21 @@ now() { echo $(( $(date +%s%N) / 1000000 )); }
 # What an engine does: the root read-only, its volumes over it, /proc and /dev from the machine.
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
-for volume in "${volumes[@]}"; do mount --bind "$media" "$root$volume"; done
+for volume in "${volumes[@]}"; do
+    [[ -d "$root$volume" ]] || broken "the image has no $volume to take the owner from"
+    # A new volume begins with the owner that its place in the image has.
+    if (( real )); then chown --reference="$root$volume" "$media"; fi
+    mount --bind "$media" "$root$volume"
+done
+# The secrets come as they do in docker-compose.yml: in a file of the working directory, made by root without any capability.
+${as_root_of_group[@]+"${as_root_of_group[@]}"} docker/keys.sh "$keys"
+sed -i "s|^DATABASE_URL=.*|DATABASE_URL=$DATABASE_URL|" "$keys/.env"
+mount --bind "$keys" "$root/run/oms"
+mount -o remount,bind,ro "$root/run/oms"
 mount --rbind /proc "$root/proc"
 mount --rbind /dev "$root/dev"
 
-# What has to be said, as docker-compose.yml says it; the addresses are those of the image but for the ports, which may be taken here.
+# The addresses are those of the image but for the ports, which may be taken here.
 read -r api metrics gateway < <(python3 - <<'PYTHON'
 import socket
 doors = [socket.socket() for _ in range(3)]
@@ -66,11 +84,7 @@ for door in doors:
 print(*(door.getsockname()[1] for door in doors))
 PYTHON
 )
-random() { head -c "$1" /dev/urandom | base64 | tr -d '\n'; }
-environment+=(
-    "DATABASE_URL=$DATABASE_URL" "SECRET_KEY=$(random 48)" "OMS_GATEWAY_API_KEY=$(random 24)" "OMS_WEBHOOK_SECRETS=whsec_$(random 32)"
-    "OMS_LOG_FORMAT=json" "OMS_DRAIN_DELAY_SECONDS=0"
-)
+environment+=("OMS_DRAIN_DELAY_SECONDS=0")
 for at in "${!environment[@]}"; do
     case "${environment[at]}" in
         OMS_LISTEN=*:8000) environment[at]="OMS_LISTEN=0.0.0.0:$api" ;;
@@ -80,14 +94,12 @@ for at in "${!environment[@]}"; do
     esac
 done
 
+become=(--setuid="$uid" --setgid="$gid")
+(( real )) || become=(--user --map-user="$uid" --map-group="$gid")
 # in_image COMMAND …: becomes that command in the image's root, as its user, with nothing in its environment but what is said above, and
 # nothing that it could gain.
 in_image() {
-    if (( REAL_ROOT )); then
-        exec env -i "${environment[@]}" /usr/bin/setpriv --no-new-privs /usr/sbin/chroot --userspec="$uid:$gid" --groups= "$root" "$@"
-    fi
-    exec env -i "${environment[@]}" /usr/bin/setpriv --no-new-privs \
-        /usr/bin/unshare --user --map-user="$uid" --map-group="$gid" --root="$root" --wd=/ "$@"
+    exec env -i "${environment[@]}" /usr/bin/setpriv --no-new-privs /usr/bin/unshare "${become[@]}" --root="$root" --wd=/run/oms "$@"
 }
 
 # start NAME URL HEALTHCHECK -- COMMAND …: starts it and waits until it answers and its health check is green; leaves pid.
@@ -114,7 +126,7 @@ start() {
     green=$(( $(now) - began ))
     echo "$name: answers after $answers ms, health check green after $green ms, $(awk '/^VmRSS/ { printf "%.0f MB", $2 / 1024 }' "/proc/$pid/status") of memory"
     (( green <= START_LIMIT )) || broken "$name took $green ms until its health check was green; it should be $START_LIMIT ms at most"
-    awk -v uid="$uid" -v gid="$gid" -v real="$REAL_ROOT" '
+    awk -v uid="$uid" -v gid="$gid" -v real="$real" '
         /^Uid:/ { if (real && !($2 == uid && $3 == uid && $4 == uid)) wrong = wrong " uid " $2 }
         /^Gid:/ { if (real && !($2 == gid && $3 == gid && $4 == gid)) wrong = wrong " gid " $2 }
         /^Groups:/ { if (real && NF > 1) wrong = wrong " groups" }
@@ -143,7 +155,7 @@ for place in / /usr/local/bin /etc /tmp; do
     [[ "$said" == *"Read-only file system"* ]] || broken "$place: $said"
 done
 ( in_image "${entrypoint[@]}" doctor ) >"$logs/doctor" 2>&1 || true
-: >"/proc/$pid/root${volumes[0]}/proof" || broken "${volumes[0]} cannot be written to"
+grep -qE 'pictures .*can be written' "$logs/doctor" || broken "${volumes[0]} cannot be written to: $(grep pictures "$logs/doctor")"
 shells=$(find "$root" -xdev \( -name sh -o -name '*bash' -o -name dash -o -name busybox \) -print)
 [[ -z "$shells" ]] || broken "there is a shell: $shells"
 echo "the root is read-only, the user is $uid:$gid without capabilities, and there is no shell"

@@ -274,16 +274,19 @@ def check_grafana():
 
 def main():
     """All checks; exits 1 when there is something to say."""
-    stages = dockerfile.read(ROOT / "Dockerfile")
-    check_mounts()
-    check_environment(stages)
-    check_ports()
-    check_images(stages)
-    check_keeping(stages)
-    check_labels()
-    check_loki()
-    check_prometheus(stages)
-    check_grafana()
+    try:
+        stages = dockerfile.read(ROOT / "Dockerfile")
+        check_mounts()
+        check_environment(stages)
+        check_ports()
+        check_images(stages)
+        check_keeping(stages)
+        check_labels()
+        check_loki()
+        check_prometheus(stages)
+        check_grafana()
+    except (dockerfile.NotUnderstood, alloy.NotUnderstood, yaml.YAMLError) as error:
+        findings.append(f"not understood: {error}")
     for finding in findings:
         print(f"broken: {finding}")
     if not findings:
