@@ -169,6 +169,10 @@ stop worker
 start gateway "http://127.0.0.1:$gateway/" "${entrypoint[*]} healthcheck --url http://127.0.0.1:$gateway/" -- "${entrypoint[@]}" gateway
 stop gateway
 
+began=$(now)
+( in_image "${entrypoint[@]}" seed --yes ) >"$logs/seed" 2>&1 || broken "the demo shop cannot be filled"
+echo "seed: $(grep -E '^[0-9]+ people' "$logs/seed") in $(( $(now) - began )) ms, $(find "$media" -type f | wc -l) files of media"
+
 if grep -hE '"level":"ERROR"' "$logs"/*; then broken "an error was logged"; fi
 size=$(stat -c %s "$program")
 echo "the program has $(( size / 1000000 )).$(( size % 1000000 / 100000 )) MB; with the libraries, time zones and certificates that it finds in its base: $(du -sxm --apparent-size "$root" | cut -f 1) MB"
