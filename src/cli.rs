@@ -5,6 +5,7 @@ mod config;
 mod dev;
 mod doctor;
 mod gateway;
+mod healthcheck;
 mod jobs;
 mod mailcatcher;
 mod migrate;
@@ -15,15 +16,23 @@ mod serve;
 mod user;
 mod worker;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{REVISION, VERSION};
+
+/// Version and, when it is known, what it was built from.
+static RELEASE: LazyLock<String> = LazyLock::new(|| match REVISION {
+    "unknown" => VERSION.to_owned(),
+    revision => format!("{VERSION} ({revision})"),
+});
 
 /// Order management on PostgreSQL: accounts, catalog, orders and payments in one program.
 #[derive(Debug, Parser)]
 #[command(
     name = "oms",
-    version,
+    version = RELEASE.as_str(),
     after_help = "New here? `oms dev` starts everything with a database of its own and nothing to configure."
 )]
 struct Cli {
@@ -37,6 +46,7 @@ enum Command {
     Gateway(gateway::Args),
     Seed(seed::Args),
     Doctor(doctor::Args),
+    Healthcheck(healthcheck::Args),
     Jobs(jobs::Args),
     User(user::Args),
     Serve(serve::Args),
@@ -56,6 +66,7 @@ impl Command {
             Self::Gateway(args) => gateway::run(args).await,
             Self::Seed(args) => seed::run(args).await,
             Self::Doctor(args) => doctor::run(args).await,
+            Self::Healthcheck(args) => healthcheck::run(args).await,
             Self::Jobs(args) => jobs::run(args).await,
             Self::User(args) => user::run(args).await,
             Self::Mailcatcher(args) => mailcatcher::run(args).await,

@@ -117,6 +117,10 @@ pub struct Config {
     pub log: String,
     /// How they look.
     pub log_format: LogFormat,
+    /// Where the numbers of the process are to be had, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Who collects traces, if anybody: the address of a collector that speaks OTLP over HTTP.
+    pub otlp_endpoint: Option<String>,
     /// Where the PostgreSQL programs are, for `oms dev`.
     pub pg_bin: Option<PathBuf>,
     /// Where `oms dev` keeps its data.

@@ -14,6 +14,7 @@ mod field_errors;
 mod headers;
 mod health;
 mod limit;
+mod meter;
 pub mod overload;
 pub mod panics;
 pub mod problems;

@@ -11,6 +11,7 @@ pub mod http;
 pub mod jobs;
 pub mod mail;
 pub mod mailcatcher;
+pub mod metrics;
 pub mod migrations;
 pub mod openapi;
 pub mod order_life;
@@ -24,3 +25,9 @@ pub mod worker;
 
 /// The version of this binary.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What it was built from, when whoever built it said so by `OMS_REVISION`.
+pub const REVISION: &str = match option_env!("OMS_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};

@@ -4,14 +4,20 @@
 //! nobody asks; then one task looks in the background whether Redis is back.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use kernel::metrics::{self, Counter, KeyValue};
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
 use crate::config::Secret;
+
+static QUESTIONS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let about = "Questions to Redis: answered, failed (then nobody asks for a moment), or skipped because it is away.";
+    metrics::counter("oms_redis_questions", about)
+});
 
 /// How long an answer may take. Redis takes a fraction of a millisecond.
 pub const PATIENCE: Duration = Duration::from_millis(20);
@@ -57,18 +63,32 @@ impl RedisLink {
     /// Asks Redis. `None` when there is none, when it is away, and when it does not answer in time.
     pub async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Option<T> {
         let link = self.0.as_ref()?;
-        let (conn, number) = link.connection()?;
-        match timeout(PATIENCE, question(conn)).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => {
-                link.lose(number, &error.to_string());
-                None
+        let count = |outcome| QUESTIONS.add(1, &[KeyValue::new("outcome", outcome)]);
+        let Some((conn, number)) = link.connection() else {
+            count("skipped");
+            return None;
+        };
+        let why = match timeout(PATIENCE, question(conn)).await {
+            Ok(Ok(answer)) => {
+                count("answered");
+                return Some(answer);
             }
-            Err(_elapsed) => {
-                link.lose(number, "no answer in time");
-                None
-            }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        count("failed");
+        link.lose(number, &why);
+        None
+    }
+
+    /// Whether there is to be one.
+    pub fn is_configured(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether it answers.
+    pub async fn answers(&self) -> bool {
+        self.ask(async |mut conn| redis::cmd("PING").query_async::<String>(&mut conn).await).await.is_some()
     }
 }
 

@@ -1,11 +1,13 @@
-//! Logs: one JSON object a line on standard output, or lines for people on a terminal.
+//! Logs: one JSON object a line on standard output, or lines for people on a terminal; and traces, if somebody collects them.
 //!
-//! Every line has `timestamp level target message service version` and, while a request or a job is being worked on,
-//! `request_id` and `trace_id`. Fields of the event stand beside them.
+//! Every line has `timestamp level target message service version request_id trace_id`; the last two are `null` outside of
+//! requests and of the jobs that requests asked for. Fields of the event stand beside them.
+
+mod traces;
 
 use std::{collections::BTreeMap, fmt, io::IsTerminal};
 
-use kernel::{Clock, SystemClock, request};
+use kernel::{Clock, SystemClock, request, trace};
 use serde_json::{Value, json};
 use tracing::{
     Event, Subscriber,
@@ -22,14 +24,21 @@ use crate::{
     config::{Config, LogFormat},
 };
 
-/// Starts logging for a process that serves: to standard output, in the configured format.
-pub fn init(config: &Config) {
+pub use traces::Traces;
+
+/// Starts logging for a process that serves: to standard output, in the configured format. With a collector of traces in the
+/// configuration it begins to send them too, until what it answers is dropped.
+pub fn init(config: &Config) -> Option<Traces> {
     let json = match config.log_format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
         LogFormat::Auto => !std::io::stdout().is_terminal(),
     };
+    // The library says that it is there, which is nobody's news.
+    let is_asked_for = config.log.contains("opentelemetry");
     let filter = EnvFilter::new(&config.log);
+    let quiet = (!is_asked_for).then(|| "opentelemetry=warn".parse().ok()).flatten();
+    let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // A second call (tests, `oms dev` starting several parts) changes nothing.
     if json {
@@ -46,6 +55,8 @@ pub fn init(config: &Config) {
     for name in &config.unknown {
         tracing::warn!(setting = %name, "this setting means nothing to oms; is it misspelt?");
     }
+    let begun = traces::begin(config.otlp_endpoint.as_deref()?);
+    begun.inspect_err(|error| tracing::error!(%error, "no traces can be sent")).ok()
 }
 
 /// Starts logging for a command that does one thing: warnings only, to standard error.
@@ -81,11 +92,6 @@ impl Visit for Fields {
     }
 }
 
-/// The trace id in a W3C `traceparent`.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    traceparent.split('-').nth(1).filter(|id| id.len() == 32)
-}
-
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -96,21 +102,19 @@ where
         event.record(&mut fields);
         let message = fields.0.remove("message").unwrap_or(Value::Null);
         let request = request::current();
-        let trace = request.traceparent.as_deref().and_then(trace_id).map(str::to_owned);
+        let trace = request.traceparent.as_deref().and_then(trace::trace_id);
         let now = SystemClock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let head = [
-            ("timestamp", Some(json!(now))),
-            ("level", Some(json!(event.metadata().level().as_str()))),
-            ("target", Some(json!(event.metadata().target()))),
-            ("message", Some(message)),
-            ("service", Some(json!("oms"))),
-            ("version", Some(json!(VERSION))),
-            ("request_id", request.request_id.map(Value::String)),
-            ("trace_id", trace.map(Value::String)),
+            ("timestamp", json!(now)),
+            ("level", json!(event.metadata().level().as_str())),
+            ("target", json!(event.metadata().target())),
+            ("message", message),
+            ("service", json!("oms")),
+            ("version", json!(VERSION)),
+            ("request_id", json!(request.request_id)),
+            ("trace_id", json!(trace)),
         ];
-        for (position, (name, value)) in
-            head.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).enumerate()
-        {
+        for (position, (name, value)) in head.iter().enumerate() {
             fields.0.remove(name);
             write!(writer, "{}\"{name}\":{value}", if position == 0 { '{' } else { ',' })?;
         }

@@ -189,6 +189,11 @@ impl Wiring {
         }
     }
 
+    /// The door for new orders.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
     /// The routes of payments.
     pub fn payments_api(&self) -> payments::Api {
         let gateway = WebhookGateway { name: GATEWAY.to_owned(), secrets: self.webhook_secrets.clone() };
@@ -206,6 +211,14 @@ impl Wiring {
     }
 }
 
+/// Connections for the queue's own bookkeeping.
+pub const QUEUE_CONNECTIONS: u32 = 4;
+
+/// Connections for what job handlers do: one for each worker, and not more than 16.
+pub fn worker_connections(config: &Config) -> u32 {
+    config.workers_urgent.saturating_add(config.workers_bulk).clamp(1, 16)
+}
+
 struct Pools {
     api: Pool,
     worker: Pool,
@@ -218,7 +231,6 @@ impl Pools {
     fn new(config: &Config) -> Self {
         let pool = |settings| db::pool(config.database_url.expose(), settings);
         let patient = Duration::from_secs(5);
-        let workers = config.workers_urgent.saturating_add(config.workers_bulk).clamp(1, 16);
         Self {
             api: pool(PoolSettings {
                 max_size: config.db_pool,
@@ -226,14 +238,14 @@ impl Pools {
                 ..PoolSettings::default()
             }),
             worker: pool(PoolSettings {
-                max_size: workers,
+                max_size: worker_connections(config),
                 wait: patient,
                 application_name: "oms worker",
                 statement_timeout: Duration::from_secs(60),
                 ..PoolSettings::default()
             }),
             machinery: pool(PoolSettings {
-                max_size: 4,
+                max_size: QUEUE_CONNECTIONS,
                 wait: patient,
                 application_name: "oms queue",
                 ..PoolSettings::default()

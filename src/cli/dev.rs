@@ -26,7 +26,9 @@ use crate::{
     gateway,
     http::{self, Shutdown},
     mailcatcher::{KEEP_DEFAULT, MailCatcher},
-    seed, telemetry,
+    metrics::{self, Health, Numbers},
+    seed,
+    telemetry::{self, Traces},
     wiring::Wiring,
     worker,
 };
@@ -53,14 +55,17 @@ const API_PORT: u16 = 8000;
 const GATEWAY_PORT: u16 = 8001;
 const MAIL_PAGE_PORT: u16 = 8025;
 const SMTP_PORT: u16 = 1025;
+const METRICS_PORT: u16 = 9464;
 
 /// Everything that runs.
 struct Running {
     // In the order in which they are dropped.
     wiring: Wiring,
     server: http::Server,
+    numbers: Numbers,
     catcher: MailCatcher,
     gateway: gateway::Running,
+    traces: Option<Traces>,
     is_new: bool,
     cluster: Cluster,
     instance: Instance,
@@ -117,7 +122,10 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
     let door = async |port| Door::open(port).await.context("there is no free port on 127.0.0.1");
     let (api, gateway) = (door(API_PORT).await?, door(GATEWAY_PORT).await?);
     let (mail_page, smtp) = (door(MAIL_PAGE_PORT).await?, door(SMTP_PORT).await?);
-    for (what, door) in [("API", &api), ("gateway", &gateway), ("mail page", &mail_page), ("SMTP", &smtp)] {
+    let metrics = door(METRICS_PORT).await?;
+    let doors =
+        [("API", &api), ("gateway", &gateway), ("mail page", &mail_page), ("SMTP", &smtp), ("metrics", &metrics)];
+    for (what, door) in doors {
         if let Some(wanted) = door.instead_of {
             println!("port {wanted} is taken: the {what} is on {}", door.port);
         }
@@ -144,10 +152,11 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         .with("MAIL_PORT", smtp.port.to_string())
         .with("MAIL_USERNAME", "")
         .with("MAIL_PASSWORD", "")
+        .with("OMS_METRICS_LISTEN", format!("127.0.0.1:{}", metrics.port))
         .with_default("OMS_LOG", "warn")
         .with_default("OMS_LOG_FORMAT", "pretty");
     let config = |database: &str| Config::read(&environment.clone().with("DATABASE_URL", database), Needs::Development);
-    telemetry::init(&config(&instance.database)?);
+    let traces = telemetry::init(&config(&instance.database)?);
 
     let prepared = database::prepare(&cluster).await?;
     match prepared.applied {
@@ -155,10 +164,12 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         applied => println!("schema     {applied} migrations applied"),
     }
     let catcher = MailCatcher::new(smtp.listener, mail_page.listener, KEEP_DEFAULT, Arc::new(SystemClock));
+    drop(metrics.listener);
+    let numbers = metrics::begin(config(&instance.database)?.metrics_listen)?;
     let wiring = Wiring::new(config(&instance.database)?)?;
     let gateway = gateway::start(&wiring.config, wiring.clock.clone(), gateway.listener, shutdown.clone()).await?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
-    Ok(Running { wiring, server, catcher, gateway, cluster, instance, home, is_new: prepared.is_new })
+    Ok(Running { wiring, server, numbers, catcher, gateway, traces, cluster, instance, home, is_new: prepared.is_new })
 }
 
 async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<Cluster> {
@@ -173,25 +184,28 @@ async fn serve(
     began: Instant,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<ExitCode> {
-    let Running { wiring, server, catcher, gateway, cluster, instance, home, is_new } = running;
+    let Running { wiring, server, numbers, catcher, gateway, traces, cluster, instance, home, is_new } = running;
     let demo = demo.filter(|_| is_new);
     home.announce(&instance)?;
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
     let (workers_shutdown, mail_shutdown) = (shutdown.clone(), told(shutdown.clone()));
+    let health = Health::new(true);
+    let watching = numbers.serve(&wiring, health.clone(), shutdown.clone()).await?;
     let opening = async {
         tokio::select! {
             outcome = open(&wiring, &cluster, &instance, &home, demo, began) => outcome,
             () = shutdown.started() => Ok(()),
         }
     };
-    let ((), (), caught, worked, opened) = tokio::join!(
+    let ((), (), (), caught, worked, opened) = tokio::join!(
         server.run(),
+        watching,
         gateway.run(),
         catcher.run(mail_shutdown),
-        worker::run(&wiring, workers_shutdown),
+        worker::run(&wiring, &health, workers_shutdown),
         async { opening.await.inspect_err(|error| eprintln!("error: {error:#}\nCtrl-C stops what is running")) },
     );
-    drop(wiring);
+    drop((wiring, traces));
     tokio::task::spawn_blocking(move || cluster.stop()).await?;
     drop(home);
     println!("\nstopped; the data stays for the next time");
@@ -224,6 +238,6 @@ async fn open(
     }
     database::finish(cluster).await?;
     let took = began.elapsed();
-    println!("{}", banner::ready(instance, home.path(), took).await);
+    println!("{}", banner::ready(instance, wiring.config.metrics_listen, home.path(), took).await);
     Ok(())
 }

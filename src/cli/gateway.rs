@@ -22,7 +22,7 @@ pub struct Args {}
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(Needs::Everything)?;
-    telemetry::init(&config);
+    let _traces = telemetry::init(&config);
     require_current_schema(&config).await?;
     let shutdown = Shutdown::on_signal(Duration::ZERO)?;
     let address = config.gateway.listen;

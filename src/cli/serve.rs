@@ -8,6 +8,7 @@ use super::worker;
 use crate::{
     config::{Config, Needs},
     http::{self, shutdown::Shutdown},
+    metrics::{self, Health},
     migrations, telemetry,
     wiring::Wiring,
 };
@@ -29,7 +30,7 @@ pub struct Args {
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(Needs::Everything)?;
-    telemetry::init(&config);
+    let _traces = telemetry::init(&config);
     if args.migrate {
         for name in migrations::apply(config.database_url.expose()).await? {
             tracing::info!(migration = %name, "applied");
@@ -40,18 +41,21 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return worker::work(config).await;
     }
     raise_file_limit();
+    let numbers = metrics::begin(config.metrics_listen)?;
     let wiring = Wiring::new(config)?;
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
     let server = http::bind(&wiring, shutdown.clone()).await?;
+    let health = Health::new(!args.no_worker);
     let workers = async {
         if args.no_worker {
             crate::worker::only_tell_others(&wiring, shutdown.clone()).await;
             Ok(())
         } else {
-            crate::worker::run(&wiring, shutdown.clone()).await
+            crate::worker::run(&wiring, &health, shutdown.clone()).await
         }
     };
-    let ((), worked) = tokio::join!(server.run(), workers);
+    let watching = numbers.serve(&wiring, health.clone(), shutdown.clone()).await?;
+    let ((), worked, ()) = tokio::join!(server.run(), workers, watching);
     worked?;
     Ok(ExitCode::SUCCESS)
 }

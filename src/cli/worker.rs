@@ -8,6 +8,7 @@ use super::serve::require_current_schema;
 use crate::{
     config::{Config, Needs},
     http::shutdown::Shutdown,
+    metrics::{self, Health},
     telemetry,
     wiring::Wiring,
 };
@@ -19,7 +20,7 @@ pub struct Args {}
 /// Works until SIGTERM or SIGINT.
 pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(Needs::Everything)?;
-    telemetry::init(&config);
+    let _traces = telemetry::init(&config);
     require_current_schema(&config).await?;
     work(config).await
 }
@@ -27,6 +28,10 @@ pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
 /// Works with a configuration that has been read.
 pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signal(std::time::Duration::ZERO)?;
-    crate::worker::run(&Wiring::new(config)?, shutdown).await?;
+    let numbers = metrics::begin(config.metrics_listen)?;
+    let (wiring, health) = (Wiring::new(config)?, Health::new(true));
+    let watching = numbers.serve(&wiring, health.clone(), shutdown.clone()).await?;
+    let (worked, ()) = tokio::join!(crate::worker::run(&wiring, &health, shutdown), watching);
+    worked?;
     Ok(ExitCode::SUCCESS)
 }

@@ -244,6 +244,18 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         );
     }
 
+    let metrics_listen = reader.optional("OMS_METRICS_LISTEN").map(str::parse);
+    if matches!(metrics_listen, Some(Err(_))) {
+        reader.wrong("OMS_METRICS_LISTEN", address);
+    }
+    let otlp_endpoint = reader.optional("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned);
+    if otlp_endpoint.as_ref().is_some_and(|url| !url.starts_with("http://") || !is_http_url(url)) {
+        reader.wrong(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "must be a URL that begins with http://; this build sends without TLS",
+        );
+    }
+
     let media_url = reader.text("OMS_MEDIA_URL");
     if media_url.contains("://") && !["file://", "s3://"].iter().any(|scheme| media_url.starts_with(scheme)) {
         reader.wrong("OMS_MEDIA_URL", "must be a directory, file:///… or s3://bucket/prefix");
@@ -285,6 +297,8 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         drain_delay: reader.seconds("OMS_DRAIN_DELAY_SECONDS", 0, 10),
         log,
         log_format,
+        metrics_listen: metrics_listen.and_then(Result::ok),
+        otlp_endpoint,
         pg_bin: reader.optional("OMS_PG_BIN").map(Into::into),
         data_dir: reader.optional("OMS_DATA_DIR").map(Into::into),
         unknown: environment.unknown(),

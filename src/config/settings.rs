@@ -49,7 +49,7 @@ pub const GROUPS: &[Group] = &[
             required(
                 "SECRET_KEY",
                 "",
-                "Signs access tokens and the links to exports; at least 32 bytes of randomness, the same for all processes. Make one with `openssl rand -base64 48`. Changing it logs everybody out and ends those links.",
+                "Signs access tokens and the links to exports; at least 32 bytes of randomness, the same for all processes. Make one with `openssl rand -base64 48`. Changing it ends access tokens and those links; who has a refresh token stays logged in.",
             ),
             required(
                 "OMS_GATEWAY_API_KEY",
@@ -193,8 +193,18 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        title: "Logs",
+        title: "Watching",
         settings: &[
+            optional(
+                "OMS_METRICS_LISTEN",
+                "127.0.0.1:9464",
+                "Address and port where `oms serve` and `oms worker` tell Prometheus their numbers (`/metrics`) and whether they are well (`/healthz`). Not for the public. Each process of a machine needs its own. Nothing is counted when empty.",
+            ),
+            optional(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "http://127.0.0.1:4318",
+                "A collector of traces that speaks OTLP over HTTP, without TLS. Requests, jobs, mails and calls to the gateway are then sent to it as spans. None are sent when empty; trace ids are in the log either way.",
+            ),
             with_default(
                 "OMS_LOG",
                 "info",

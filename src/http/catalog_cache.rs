@@ -10,11 +10,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use kernel::metrics::{self, Counter, KeyValue};
 use poem::{
     Endpoint, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -35,6 +36,16 @@ const COMPANY: Duration = Duration::from_millis(100);
 const BODY: usize = 512 * 1024;
 /// Counts the changes of the catalog. What was kept names the count at which it was read.
 const CHANGES: &str = "oms:catalog:changes";
+
+static LOOKS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let about =
+        "Strangers' looks at the catalog: kept (hit), asked of the database (miss), or that without Redis (bypass).";
+    metrics::counter("oms_catalog_cache", about)
+});
+
+fn count(outcome: &'static str) {
+    LOOKS.add(1, &[KeyValue::new("outcome", outcome)]);
+}
 
 /// The application with the cache in front of it.
 pub(super) struct CatalogCache<E> {
@@ -164,18 +175,31 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let key = hex::encode(Sha256::digest(target));
         match self.look(&key).await {
-            None => return self.inner.call(request).await,
-            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
+            None => {
+                count("bypass");
+                return self.inner.call(request).await;
+            }
+            Some(Known::Answer(kept)) => {
+                count("hit");
+                return Ok(kept.into_response());
+            }
             Some(Known::Nothing { .. }) => {}
         }
         let flight = self.flight(&key);
         let _turn = timeout(COMPANY, flight.lock()).await;
         // Somebody else may have found the answer while we waited.
         let changes = match self.look(&key).await {
-            None => return self.inner.call(request).await,
-            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
+            None => {
+                count("bypass");
+                return self.inner.call(request).await;
+            }
+            Some(Known::Answer(kept)) => {
+                count("hit");
+                return Ok(kept.into_response());
+            }
             Some(Known::Nothing { changes }) => changes,
         };
+        count("miss");
         let asked = Instant::now();
         let response = self.inner.call(request).await?;
         let is_json = response.content_type().is_some_and(|kind| kind.starts_with("application/json"));

@@ -11,6 +11,7 @@ use kernel::{
     Problem,
     problem::{INTERNAL, INVALID_REQUEST},
     request,
+    trace::{self, Span},
 };
 use poem::{
     Endpoint, IntoResponse, Request, Response,
@@ -26,11 +27,12 @@ use super::{
     cors::Cors,
     headers,
     limit::{self, RateLimit},
+    meter,
     overload::Gate,
     panics, problems,
     problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_BUSY, URI_TOO_LONG},
     request_id,
-    routes::{Entry, Routes},
+    routes::{Entry, Routes, UNKNOWN},
 };
 use crate::turnstile;
 
@@ -95,6 +97,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     pub fn new(inner: E, routes: Routes, cors_origins: Vec<String>, limits: Limits) -> Self {
         let (document, cors, proxies) = (Arc::new(Value::Null), Cors::new(cors_origins), TrustedProxies::default());
         let gate = Arc::new(Gate::new(limits.in_flight));
+        meter::watch(&gate);
         Self { inner, routes, document, cors, limits, gate, rates: None, proxies }
     }
 
@@ -119,7 +122,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         self
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, request: Request, span: &mut Span) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
@@ -140,8 +143,15 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
         headers::apply(&mut response, path.starts_with("/v1/"));
         self.cors.apply(&mut response, origin, is_preflight);
-        let route = entry.map_or("unknown", |entry| entry.template.as_str());
-        access_log::write(&method, route, response.status(), started.elapsed());
+        let route = entry.map_or(&*UNKNOWN, |entry| &entry.template);
+        let (status, took) = (response.status(), started.elapsed());
+        access_log::write(&method, route, status, took);
+        meter::record(&method, route, status, took);
+        span.rename(|| format!("{method} {route}"));
+        span.say("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            span.fail(status.as_str().to_owned());
+        }
         response
     }
 
@@ -153,7 +163,10 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         };
         let Some(measured) = measured else { return self.limited(request, entry).await };
         let outcome = match measured.refusal() {
-            Some(problem) => Err(problem),
+            Some(problem) => {
+                meter::limited(measured.limit());
+                Err(problem)
+            }
             None => self.limited(request, entry).await,
         };
         let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
@@ -248,8 +261,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let (context, address) = (request_id::context(&request), self.proxies.client(&request));
-        let answer = request::scope(context.clone(), self.answer(request));
+        let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let mut span = Span::begin(trace::Kind::Server, "request", parent);
+        let (context, address) = (request_id::context(&request, &span), self.proxies.client(&request));
+        let answer = request::scope(context.clone(), self.answer(request, &mut span));
         let mut response = match address {
             Some(address) => request::from_address(address, answer).await,
             None => answer.await,

@@ -66,6 +66,11 @@ pub(super) fn is_free(path: &str) -> bool {
 }
 
 impl Measured {
+    /// The name of the limit.
+    pub(super) fn limit(&self) -> &'static str {
+        self.quota.name
+    }
+
     /// The refusal, if the request is one too many.
     pub(super) fn refusal(&self) -> Option<Problem> {
         let too_many = self.standing.err()?;

@@ -28,6 +28,7 @@ pub fn shed() -> u64 {
 pub(super) struct Gate {
     inside: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    limit: usize,
 }
 
 /// The place of one request, until it is answered.
@@ -39,7 +40,17 @@ pub(super) struct Place {
 impl Gate {
     pub(super) fn new(in_flight: usize) -> Self {
         let places = in_flight.clamp(1, Semaphore::MAX_PERMITS / 2);
-        Self { inside: Arc::new(Semaphore::new(places * 2)), places: Arc::new(Semaphore::new(places)) }
+        Self { inside: Arc::new(Semaphore::new(places * 2)), places: Arc::new(Semaphore::new(places)), limit: places }
+    }
+
+    /// How many requests are being worked on.
+    pub(super) fn busy(&self) -> u64 {
+        u64::try_from(self.limit.saturating_sub(self.places.available_permits())).unwrap_or(u64::MAX)
+    }
+
+    /// How many may be.
+    pub(super) fn limit(&self) -> u64 {
+        u64::try_from(self.limit).unwrap_or(u64::MAX)
     }
 
     /// A place, or nothing when there is none for longer than a moment.

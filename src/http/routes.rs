@@ -1,15 +1,21 @@
 //! What the API document says about a path: its template, its methods, and what they take.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use poem::http::Method;
 use serde_json::Value;
+
+/// Where a request goes that goes nowhere.
+pub static UNKNOWN: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("unknown"));
 
 /// A path of the application.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// `/v1/orders/{id}`.
-    pub template: String,
+    pub template: Arc<str>,
     segments: Vec<Option<String>>,
     operations: Vec<Operation>,
 }
@@ -26,7 +32,7 @@ struct Operation {
 impl Entry {
     fn new(template: &str) -> Self {
         let segments = template.split('/').map(|part| (!part.starts_with('{')).then(|| part.to_owned())).collect();
-        Self { template: template.to_owned(), segments, operations: Vec::new() }
+        Self { template: Arc::from(template), segments, operations: Vec::new() }
     }
 
     fn matches(&self, path: &[&str]) -> bool {

@@ -1,6 +1,7 @@
 //! From a rendered mail to the bytes that travel.
 
 use chrono::{DateTime, Utc};
+use kernel::request;
 use lettre::{
     Address, Message,
     message::{
@@ -48,7 +49,12 @@ pub fn build(from: &Mailbox, to: &str, key: &str, mail: Rendered, now: DateTime<
     }
     let to = to.parse::<Address>().map_err(|_unparsable: lettre::address::AddressError| BuildError::Recipient)?;
     let subject = mail.subject;
-    Message::builder()
+    let mut message = Message::builder();
+    // Whoever forwards the mail to us says with it which request it came of.
+    if let Some(id) = request::id().filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic())) {
+        message = message.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("X-Request-Id"), id));
+    }
+    message
         .message_id(Some(message_id(key, from.email.domain())))
         .date(now.into())
         .from(from.clone())
@@ -146,6 +152,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_mail_says_which_request_it_came_of() {
+        let built = |id: &str| {
+            let rendered = Rendered { subject: "s".into(), text: "t".into(), html: "h".into() };
+            let context = request::Context { request_id: Some(id.to_owned()), traceparent: None };
+            request::scope(context, async move { build(&from(), "alice@example.com", "k", rendered, now()).unwrap() })
+        };
+        let plain = String::from_utf8(built("req-7").await.formatted()).unwrap();
+        assert!(plain.contains("X-Request-Id: req-7\r\n"), "{plain}");
+        let hostile = String::from_utf8(built("req\r\nBcc: eve@example.com").await.formatted()).unwrap();
+        assert!(!hostile.contains("Bcc") && !hostile.contains("X-Request-Id"), "{hostile}");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The mailer: writes a mail, hands it to the SMTP server, and says whether it is worth trying again.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use kernel::{
     SharedClock,
     mail::{Mail, MailError, Mailer},
+    metrics::{self, Counter, KeyValue},
+    request,
+    trace::{self, Span},
 };
 
 use super::{
@@ -14,6 +17,11 @@ use super::{
 
 /// From connecting to the server's last word.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+static MAILS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let about = "Mails: sent, to be tried again (retry), or refused for good.";
+    metrics::counter("oms_mails", about)
+});
 
 /// Sends mail over SMTP.
 pub struct SmtpMailer {
@@ -58,9 +66,8 @@ fn into_mail_error(error: SendError) -> MailError {
     if error.is_permanent() { MailError::Permanent(error.into()) } else { MailError::Transient(error.into()) }
 }
 
-#[async_trait::async_trait]
-impl Mailer for SmtpMailer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+impl SmtpMailer {
+    async fn hand_over(&self, mail: &Mail) -> Result<(), MailError> {
         let rendered =
             self.templates.render(&mail.template, &mail.context).map_err(|error| MailError::Permanent(error.into()))?;
         let from = &self.connections.settings().from;
@@ -68,8 +75,28 @@ impl Mailer for SmtpMailer {
             .map_err(|error| MailError::Permanent(error.into()))?;
         // When time is up the connection goes with the future that owns it, and is never used again.
         let outcome = tokio::time::timeout(self.timeout, self.connections.send(&message)).await;
-        outcome.unwrap_or_else(|_elapsed| Err(SendError::Timeout(self.timeout))).map_err(into_mail_error)?;
-        tracing::info!(mail.template, mail.key, "mail sent");
-        Ok(())
+        outcome.unwrap_or_else(|_elapsed| Err(SendError::Timeout(self.timeout))).map_err(into_mail_error)
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for SmtpMailer {
+    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let traceparent = request::current().traceparent;
+        let mut span = Span::begin(trace::Kind::Client, "mail", traceparent.as_deref());
+        let outcome = self.hand_over(mail).await;
+        let word = match &outcome {
+            Ok(()) => {
+                tracing::info!(mail.template, mail.key, "mail sent");
+                "sent"
+            }
+            Err(MailError::Transient(_)) => "retry",
+            Err(MailError::Permanent(_)) => "refused",
+        };
+        if outcome.is_err() {
+            span.fail(word);
+        }
+        MAILS.add(1, &[KeyValue::new("template", mail.template.clone()), KeyValue::new("outcome", word)]);
+        outcome
     }
 }

@@ -1,8 +1,13 @@
 //! Logging in.
 
+use std::sync::LazyLock;
+
 use chrono::TimeDelta;
 use diesel_async::AsyncConnection;
-use kernel::{PgConn, UserId};
+use kernel::{
+    PgConn, UserId,
+    metrics::{self, Counter, KeyValue},
+};
 
 use crate::{
     Accounts, AccountsError, HashedPassword, Password,
@@ -28,19 +33,35 @@ kernel::text_type! {
 /// ended is forgotten after a week.
 const KNOWN: TimeDelta = TimeDelta::days(30);
 
+static LOGINS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let about = "Attempts to log in: succeeded, refused, or throttled (not looked at).";
+    metrics::counter("oms_logins", about)
+});
+
 /// Opens a session for whoever knows the password, and counts who does not.
 pub(crate) async fn login(
     accounts: &Accounts,
     login: &Login,
     password: &TypedPassword,
 ) -> Result<Tokens, AccountsError> {
-    let attempt = accounts.throttle.log_in(login.as_str(), known_here(accounts, login)).await?;
+    let count = |outcome| LOGINS.add(1, &[KeyValue::new("outcome", outcome)]);
+    let attempt = accounts.throttle.log_in(login.as_str(), known_here(accounts, login)).await;
+    let attempt = attempt.inspect_err(|error| {
+        if matches!(error, AccountsError::TooMany(_)) {
+            count("throttled");
+        }
+    })?;
     let outcome = check(accounts, login, password).await;
     let was_a_guess = matches!(
         outcome,
         Err(AccountsError::InvalidCredentials | AccountsError::EmailNotVerified | AccountsError::AccountDisabled)
     );
-    if !was_a_guess {
+    if was_a_guess {
+        count("refused");
+    } else {
+        if outcome.is_ok() {
+            count("succeeded");
+        }
         accounts.throttle.forgive(attempt).await;
     }
     outcome

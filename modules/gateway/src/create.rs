@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::{Money, PgConn};
+use kernel::{Money, PgConn, request};
 
 use crate::{
     error::GatewayError,
@@ -56,6 +56,7 @@ pub(crate) async fn create(conn: &mut PgConn, new: &NewPayment, at: DateTime<Utc
             authorized_at: None,
             expires_at: at + PAYMENT_LIFETIME,
             updated_at: at,
+            origin: request::current(),
         };
         if store::insert_payment(conn, &payment).await? {
             return Ok(payment);

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncConnection;
-use kernel::PgConn;
+use kernel::{PgConn, request};
 
 use crate::{
     chaos::ChaosMode,
@@ -48,8 +48,14 @@ pub(crate) async fn decide(
         store::move_payment(conn, &payment, was).await?;
         let moved_minor = if status == PaymentStatus::Captured { payment.captured_minor } else { payment.amount_minor };
         store::record(conn, id, None, kind, moved_minor, at).await?;
-        report::payment_moved(conn, &payment, at).await?;
-        tracing::info!(payment.id = %id, payment.status = status.as_str(), "payment moved");
+        // What the buyer or the time decides is news to the merchant's request that opened the payment.
+        let heard_by = if decision == Decision::Void { request::current() } else { payment.origin.clone() };
+        request::scope(heard_by, async {
+            report::payment_moved(conn, &payment, at).await?;
+            tracing::info!(payment.id = %id, payment.status = status.as_str(), "payment moved");
+            Ok::<(), GatewayError>(())
+        })
+        .await?;
         Ok(payment)
     })
     .await

@@ -153,6 +153,9 @@ async fn send(client: &Client, delivery: &Delivery, timestamp: i64, secret: &Web
     if let Some(id) = request::id() {
         request = request.header("x-request-id", id);
     }
+    if let Some(parent) = request::current().traceparent {
+        request = request.header("traceparent", parent);
+    }
     match request.send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(format!("the merchant answered {}", answer.status())),

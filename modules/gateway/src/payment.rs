@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{deserialize::FromSqlRow, expression::AsExpression, sql_types::Text};
-use kernel::{Currency, Money};
+use kernel::{Currency, Money, request};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -162,6 +162,8 @@ pub(crate) struct Payment {
     /// Until when the customer, or then the merchant, may act.
     pub expires_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The merchant's request that opened it.
+    pub origin: request::Context,
 }
 
 impl Payment {

@@ -1,6 +1,9 @@
 //! All routes of the gateway, to be served on a listener of its own.
 
-use kernel::{Problem, request};
+use kernel::{
+    Problem, request,
+    trace::{self, Span},
+};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, http::HeaderValue, post, put};
 
 use crate::{Gateway, api, chaos_api, page, payment::DeliveryId};
@@ -41,8 +44,8 @@ async fn with_request_id<E: Endpoint<Output = Response>>(
         .header("x-request-id")
         .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
     let id = given.map_or_else(|| DeliveryId::new().to_string(), str::to_owned);
-    let traceparent = request.header("traceparent").filter(|parent| parent.len() <= 128).map(str::to_owned);
-    let context = request::Context { request_id: Some(id.clone()), traceparent };
+    let span = Span::begin(trace::Kind::Server, request.method().to_string(), request.header("traceparent"));
+    let context = request::Context { request_id: Some(id.clone()), traceparent: Some(span.traceparent().to_owned()) };
     let mut response = request::scope(context, endpoint.call(request)).await?;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);

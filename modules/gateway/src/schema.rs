@@ -58,6 +58,7 @@ pub mod gateway {
             authorized_at -> Nullable<Timestamptz>,
             chaos_modes -> Nullable<Jsonb>,
             charged_currency -> Nullable<Text>,
+            origin -> Jsonb,
         }
     }
 

@@ -6,8 +6,9 @@ use diesel::{
     SelectableHelper, result::Error as QueryError,
 };
 use diesel_async::RunQueryDsl;
-use kernel::{Currency, Money, PgConn};
+use kernel::{Currency, Money, PgConn, request};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as NoSuchName};
+use serde_json::Value;
 
 use crate::{
     chaos::{Chaos, ChaosMode},
@@ -43,6 +44,7 @@ struct PaymentRow {
     updated_at: DateTime<Utc>,
     capture_method: CaptureMethod,
     authorized_at: Option<DateTime<Utc>>,
+    origin: Value,
 }
 
 impl TryFrom<PaymentRow> for Payment {
@@ -68,6 +70,7 @@ impl TryFrom<PaymentRow> for Payment {
             updated_at: row.updated_at,
             capture_method: row.capture_method,
             authorized_at: row.authorized_at,
+            origin: request::Context::from_meta(&row.origin),
         })
     }
 }
@@ -94,6 +97,7 @@ pub(crate) async fn insert_payment(conn: &mut PgConn, new: &Payment) -> QueryRes
             payments::created_at.eq(new.created_at),
             payments::expires_at.eq(new.expires_at),
             payments::updated_at.eq(new.updated_at),
+            payments::origin.eq(new.origin.to_meta()),
         ))
         .on_conflict(payments::idempotency_key)
         .do_nothing()

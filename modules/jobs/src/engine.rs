@@ -141,14 +141,35 @@ impl Engine {
 
     /// What it has done so far.
     pub fn stats(&self) -> Stats {
-        let workers = self.shared.settings.queues.iter().map(|(_, workers)| u64::from(*workers)).sum();
-        let in_flight = u64::try_from(self.shared.in_flight().len()).unwrap_or(u64::MAX);
-        self.shared.counters.stats(workers, in_flight)
+        self.watch().stats()
+    }
+
+    /// For looking at it from elsewhere, also when it has stopped.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
     }
 
     /// Whether the database knows this process as a worker right now.
     pub fn is_registered(&self) -> bool {
         self.shared.lease.borrow().is_some()
+    }
+}
+
+/// Looks at an engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        let workers = self.0.settings.queues.iter().map(|(_, workers)| u64::from(*workers)).sum();
+        let in_flight = u64::try_from(self.0.in_flight().len()).unwrap_or(u64::MAX);
+        self.0.counters.stats(workers, in_flight)
+    }
+
+    /// Whether it is neither stopping nor stopped.
+    pub fn is_working(&self) -> bool {
+        self.0.life() == Life::Working
     }
 }
 

@@ -38,7 +38,7 @@ mod stats;
 mod supervise;
 
 pub use audit::audit;
-pub use engine::{Engine, start};
+pub use engine::{Engine, Watch, start};
 pub use error::JobsError;
 pub use settings::{Observer, Settings};
 pub use signal::{Notifier, notify_only};

@@ -7,7 +7,12 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use kernel::{Outcome, job::JobContext, request};
+use kernel::{
+    Outcome,
+    job::JobContext,
+    request,
+    trace::{self, Span},
+};
 use rand::RngExt;
 use serde_json::Value;
 
@@ -23,13 +28,35 @@ const SNOOZE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// Runs the job, writes down how it ended, and tells whoever wants to know.
-pub(crate) async fn run(shared: &Shared, mut job: Claimed) {
+/// Runs the job as part of what the request that asked for it began, writes down how it ended, and tells whoever wants to
+/// know.
+pub(crate) async fn run(shared: &Shared, job: Claimed) {
+    let origin = request::Context::from_meta(&job.meta);
+    let mut span = Span::begin(trace::Kind::Consumer, job.kind.clone(), origin.traceparent.as_deref());
+    span.say("job.id", job.id);
+    let context = request::Context { traceparent: Some(span.traceparent().to_owned()), ..origin };
+    let ended = request::scope(context, run_here(shared, job)).await;
+    span.say("job.outcome", ended.as_str());
+    if ended != Ended::Finished {
+        span.fail(ended.as_str());
+    }
+}
+
+async fn run_here(shared: &Shared, mut job: Claimed) -> Ended {
     let started = Instant::now();
     let args = job.args.take();
     let verdict = attempt(shared, &job, args).await;
+    let duration = started.elapsed();
     let ended = match &verdict {
-        Verdict::Finished => Ended::Finished,
+        Verdict::Finished => {
+            let duration_ms = duration.as_secs_f64() * 1000.0;
+            if request::id().is_some() {
+                tracing::info!(job.id, job.kind, job.attempt, duration_ms, "job done");
+            } else {
+                tracing::debug!(job.id, job.kind, job.attempt, duration_ms, "periodic job done");
+            }
+            Ended::Finished
+        }
         Verdict::Retry { error, pause } => {
             tracing::warn!(
                 job.id,
@@ -66,7 +93,6 @@ pub(crate) async fn run(shared: &Shared, mut job: Claimed) {
             Ended::Lost
         }
     };
-    let duration = started.elapsed();
     Ending::send(shared, &job, verdict).await;
     shared.counters.count(ended);
     if let Some(observer) = &shared.settings.observer {
@@ -76,6 +102,7 @@ pub(crate) async fn run(shared: &Shared, mut job: Claimed) {
         // It may have asked for more work.
         kernel::job::announce();
     }
+    ended
 }
 
 async fn attempt(shared: &Shared, job: &Claimed, args: Value) -> Verdict {
@@ -92,7 +119,7 @@ async fn attempt(shared: &Shared, job: &Claimed, args: Value) -> Verdict {
         lease_token: job.token.as_uuid(),
     };
     // The call itself is inside as well: a handler may panic before its future is there.
-    let work = AssertUnwindSafe(request::scope(origin(&job.meta), async move { handler(args, context).await }));
+    let work = AssertUnwindSafe(async move { handler(args, context).await });
     let outcome = tokio::select! {
         biased;
         () = shared.lost(job.token) => return Verdict::Lost,
@@ -118,12 +145,6 @@ async fn attempt(shared: &Shared, job: &Claimed, args: Value) -> Verdict {
     let longest = shared.registry.longest_pause(&job.kind).unwrap_or(LONGEST_PAUSE);
     let longest = shared.periods.get(job.kind.as_str()).map_or(longest, |every| longest.min(*every));
     Verdict::Retry { error, pause: backoff(job.attempt, longest, rand::rng().random()) }
-}
-
-/// The request that asked for the job.
-fn origin(meta: &Value) -> request::Context {
-    let text = |name: &str| meta.get(name).and_then(Value::as_str).map(str::to_owned);
-    request::Context { request_id: text("request_id"), traceparent: text("traceparent") }
 }
 
 /// The pause after an attempt: doubled each time up to `longest`, of which at least half. `chance` is from 0 to 1, so

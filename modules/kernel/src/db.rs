@@ -10,7 +10,7 @@ use diesel_async::{
 use futures_util::FutureExt;
 
 use crate::{
-    Kind, Problem,
+    Kind, Problem, metrics,
     problem::{INVALID_REQUEST, UNAVAILABLE},
 };
 
@@ -274,7 +274,7 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     for pause_ms in [5, 25] {
-        match attempt().await {
+        match metrics::when_committed(attempt()).await {
             Err(error) if error.is_lost_race() => {
                 tracing::debug!("lost a race; trying again");
                 // Spread by the low bits of a fresh id, so that two losers do not meet again.
@@ -284,7 +284,7 @@ where
             outcome => return outcome,
         }
     }
-    attempt().await
+    metrics::when_committed(attempt()).await
 }
 
 pub(crate) const PROBLEMS: &[Kind] = &[CONTENDED];

@@ -3,7 +3,12 @@
 //! A job commits or vanishes with the work that wanted it. The queue engine (`modules/jobs`) claims and runs it; the
 //! composition root says which handler belongs to which name. Any job may run twice, so handlers are idempotent.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, sql_types as st};
@@ -14,7 +19,14 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{PgConn, cached_sql, request};
+use crate::{
+    PgConn, cached_sql,
+    metrics::{self, Counter, KeyValue},
+    request,
+};
+
+static ENQUEUED: LazyLock<Counter<u64>> =
+    LazyLock::new(|| metrics::counter("oms_jobs_enqueued", "Jobs that this process has asked for."));
 
 /// Which line a job stands in, so that bulk work cannot starve payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -229,7 +241,7 @@ impl NewJob {
             args,
             max_attempts: J::MAX_ATTEMPTS,
             unique_key: job.unique_key(),
-            meta: meta_of(&request::current()),
+            meta: request::current().to_meta(),
             run_at: None,
         })
     }
@@ -237,7 +249,7 @@ impl NewJob {
     /// The same, but as part of the request described by `context` instead of the present one.
     #[must_use]
     pub fn of_request(mut self, context: &request::Context) -> Self {
-        self.meta = meta_of(context);
+        self.meta = context.to_meta();
         self
     }
 
@@ -247,17 +259,6 @@ impl NewJob {
         self.run_at = Some(at);
         self
     }
-}
-
-fn meta_of(context: &request::Context) -> Value {
-    let mut meta = serde_json::Map::new();
-    if let Some(id) = &context.request_id {
-        meta.insert("request_id".to_owned(), Value::String(id.clone()));
-    }
-    if let Some(parent) = &context.traceparent {
-        meta.insert("traceparent".to_owned(), Value::String(parent.clone()));
-    }
-    Value::Object(meta)
 }
 
 const INSERT_SQL: &str = "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, unique_key, meta, scheduled_at) \
@@ -292,8 +293,12 @@ pub async fn insert(conn: &PgConn, jobs: &[NewJob]) -> QueryResult<()> {
         run_at: &jobs.iter().map(|job| job.run_at).collect(),
     }
     .execute(&mut &*conn)
-    .await
-    .map(drop)
+    .await?;
+    for NewJob { kind, .. } in jobs {
+        let kind = *kind;
+        metrics::on_commit(move || ENQUEUED.add(1, &[KeyValue::new("kind", kind)]));
+    }
+    Ok(())
 }
 
 /// Puts one job into the queue. Joins the caller's transaction.

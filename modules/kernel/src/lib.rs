@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod job;
 pub mod limit;
 pub mod mail;
+pub mod metrics;
 pub mod migration;
 mod money;
 mod polite;
@@ -22,6 +23,7 @@ pub mod problem;
 pub mod request;
 mod scope;
 mod text;
+pub mod trace;
 pub mod trail;
 mod use_case;
 

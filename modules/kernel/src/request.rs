@@ -2,6 +2,8 @@
 
 use std::{future::Future, net::IpAddr};
 
+use serde_json::Value;
+
 tokio::task_local! {
     static CURRENT: Context;
     static ADDRESS: IpAddr;
@@ -12,8 +14,23 @@ tokio::task_local! {
 pub struct Context {
     /// `X-Request-Id`, taken from the client or minted.
     pub request_id: Option<String>,
-    /// W3C `traceparent`, when the client sent one.
+    /// W3C `traceparent` of the piece of work that is being done: what it asks others to do is told it.
     pub traceparent: Option<String>,
+}
+
+impl Context {
+    /// As it is kept with what outlives the request: a job, a payment at the gateway.
+    pub fn to_meta(&self) -> Value {
+        let members = [("request_id", &self.request_id), ("traceparent", &self.traceparent)];
+        let said = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
+        Value::Object(said.collect())
+    }
+
+    /// What [`Context::to_meta`] kept.
+    pub fn from_meta(meta: &Value) -> Self {
+        let text = |name: &str| meta.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { request_id: text("request_id"), traceparent: text("traceparent") }
+    }
 }
 
 /// Runs `work` as part of the request described by `context`.

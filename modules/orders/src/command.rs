@@ -6,6 +6,7 @@ use diesel_async::AsyncConnection;
 use kernel::{
     Caller, OrderId, PgConn,
     idempotency::{JsonBytes, Ticket},
+    metrics,
 };
 use poem_openapi::types::{ToJSON, Type};
 
@@ -110,7 +111,10 @@ async fn in_transaction<C: Command>(
         .await;
     match outcome {
         // The dry run's transaction was real, and is rolled back.
-        Err(OrderError::DryRun(body)) => Ok(Answer { body: JsonBytes::from_bytes(body), replayed: false }),
+        Err(OrderError::DryRun(body)) => {
+            metrics::nothing_was_kept();
+            Ok(Answer { body: JsonBytes::from_bytes(body), replayed: false })
+        }
         outcome => outcome,
     }
 }

@@ -24,6 +24,7 @@ pub mod jobs;
 #[cfg(test)]
 mod lives;
 mod machines;
+mod metrics;
 mod notes;
 mod number;
 mod once;

@@ -9,7 +9,9 @@ use diesel_async::AsyncConnection;
 use kernel::{OrderId, PgConn, db::retrying, job::JobContext};
 use payments::{Applied, AttemptId, CaptureOutcome, EventId, RefundId, RefundOutcome, VoidOutcome};
 
-use crate::{Orders, change::Change, error::OrderError, event::Actor, order::Order, status::OrderStatus, store};
+use crate::{
+    Orders, change::Change, error::OrderError, event::Actor, metrics, order::Order, status::OrderStatus, store,
+};
 
 pub mod news;
 
@@ -154,6 +156,7 @@ pub async fn money_moved(
     heard: Heard,
     now: DateTime<Utc>,
 ) -> Result<(), OrderError> {
+    metrics::applied(applied);
     let mut change = Change::of(order, Actor::SYSTEM, now);
     change.order.sums = store::sums(conn, change.order.id).await?;
     if !news::tell(&mut change, applied) {

@@ -4,9 +4,16 @@ pub(crate) mod dto;
 pub(crate) mod problem;
 mod signed_body;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
-use kernel::{Pool, SharedClock, Text};
+use kernel::{
+    Pool, SharedClock, Text,
+    metrics::{self, Counter, KeyValue},
+};
 use poem_openapi::{
     ApiResponse, Object, OpenApi, Tags,
     param::{Header, Path},
@@ -18,6 +25,12 @@ use crate::{
     PaymentError, SigningSecrets,
     receive::{Verified, receive},
 };
+
+static WEBHOOKS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let about =
+        "Reports of payment gateways: stored, repeated (there already), or refused (the signature does not hold).";
+    metrics::counter("oms_webhooks", about)
+});
 
 /// What the operations here are about.
 #[derive(Tags)]
@@ -111,9 +124,16 @@ impl Api {
     ) -> Result<WebhookResponse, PaymentWebhookProblem> {
         let secrets = self.gateways.get(gateway.0.as_str()).ok_or(PaymentError::UnknownGateway)?;
         let now = self.clock.now();
-        secrets
-            .verify(id.0.as_str(), timestamp.0.as_str(), signature.0.as_str(), &body.0, now)
-            .map_err(PaymentError::InvalidSignature)?;
+        let count = |gateway: &GatewayName, outcome| {
+            // A name of ours: others are not found above.
+            let labels = [KeyValue::new("gateway", gateway.as_str().to_owned()), KeyValue::new("outcome", outcome)];
+            WEBHOOKS.add(1, &labels);
+        };
+        secrets.verify(id.0.as_str(), timestamp.0.as_str(), signature.0.as_str(), &body.0, now).map_err(|error| {
+            count(&gateway.0, "refused");
+            PaymentError::InvalidSignature(error)
+        })?;
+        let name = gateway.0.clone();
         let webhook =
             Arc::new(Verified { gateway: gateway.0.into_string(), webhook_id: id.0.into_string(), body: body.0 });
         let pool = self.pool.clone();
@@ -125,6 +145,7 @@ impl Api {
             }
         })
         .await?;
+        count(&name, if new { "stored" } else { "repeated" });
         tracing::debug!(new, "payment webhook stored");
         Ok(WebhookResponse::Received(Json(WebhookReceipt { received: true })))
     }

@@ -1,8 +1,17 @@
 //! A payment gateway over HTTP: the API that the mock gateway speaks.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
-use kernel::{Currency, Money, request};
+use kernel::{
+    Currency, Money,
+    metrics::{self, Histogram, KeyValue},
+    request,
+    trace::{self, Span},
+};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -16,6 +25,13 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What an answer may weigh; a page of the book has some 300 KiB.
 const ANSWER_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+
+static CALLS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    let about = "How long the payment gateway took. Outcome unknown: no answer that says whether it was done.";
+    let boundaries = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 8.0];
+    metrics::seconds("oms_gateway_request_duration", about, &boundaries)
+});
+
 /// The conflicts that are a "no" for good: the payment is over, or it holds less. Every other 409 is "still at it".
 const FINAL_CONFLICTS: &[&str] = &["payment_not_pending", "payment_not_authorized", "capture_exceeds_authorized"];
 
@@ -141,17 +157,37 @@ impl HttpGateway {
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        let mut request = self.client.request(method, url).bearer_auth(&self.settings.api_key);
+        self.client.request(method, url).bearer_auth(&self.settings.api_key)
+    }
+
+    /// Asks the gateway, and notes how long it took and what kind of answer came.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, GatewayError> {
+        let began = Instant::now();
+        let mut span =
+            Span::begin(trace::Kind::Client, format!("gateway {operation}"), request::current().traceparent.as_deref());
+        let mut request = request.header("traceparent", span.traceparent());
         if let Some(id) = request::id() {
             request = request.header("x-request-id", id);
         }
-        if let Some(parent) = request::current().traceparent {
-            request = request.header("traceparent", parent);
+        let answer = Self::exchange(request).await;
+        let outcome = match &answer {
+            Ok(_) => "ok",
+            Err(GatewayError::Refused(_)) => "refused",
+            Err(_) => "unknown",
+        };
+        if outcome == "unknown" {
+            span.fail("no usable answer");
         }
-        request
+        let labels = [KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)];
+        CALLS.record(began.elapsed().as_secs_f64(), &labels);
+        answer
     }
 
-    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, GatewayError> {
+    async fn exchange<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, GatewayError> {
         let mut response = request.send().await.map_err(CallError::from)?;
         let status = response.status();
         let mut body = Vec::new();
@@ -172,9 +208,15 @@ impl HttpGateway {
         Err(CallError::Status(status).into())
     }
 
-    async fn post<T: DeserializeOwned>(&self, segments: &[&str], key: String, body: &Value) -> Result<T, GatewayError> {
+    async fn post<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        segments: &[&str],
+        key: String,
+        body: &Value,
+    ) -> Result<T, GatewayError> {
         let url = self.address(segments)?;
-        self.call(self.request(Method::POST, url).header("idempotency-key", key).json(body)).await
+        self.call(operation, self.request(Method::POST, url).header("idempotency-key", key).json(body)).await
     }
 }
 
@@ -226,14 +268,14 @@ impl Gateway for HttpGateway {
                 members.insert("capture_method".to_owned(), Value::from(payment.capture.as_str()));
             }
         }
-        let answer: Payment = self.post(&["api", "payments"], payment.attempt_id.to_string(), &body).await?;
+        let answer: Payment = self.post("create", &["api", "payments"], payment.attempt_id.to_string(), &body).await?;
         Ok(Opened { reference: name(answer.id, "id")?, pay_url: page_address(answer.pay_url)? })
     }
 
     async fn capture(&self, capture: &CreateCapture) -> Result<Captured, GatewayError> {
         let body = json!({"amount": capture.amount.minor, "reference": capture.capture_id});
         let path = ["api", "payments", &capture.payment_reference, "captures"];
-        let answer: Capture = self.post(&path, capture.capture_id.to_string(), &body).await?;
+        let answer: Capture = self.post("capture", &path, capture.capture_id.to_string(), &body).await?;
         if answer.amount <= 0 {
             return Err(CallError::Unusable("amount").into());
         }
@@ -242,7 +284,7 @@ impl Gateway for HttpGateway {
 
     async fn void(&self, payment_reference: &str) -> Result<Voided, GatewayError> {
         let path = ["api", "payments", payment_reference, "void"];
-        let answer: Void = self.post(&path, format!("void-{payment_reference}"), &json!({})).await?;
+        let answer: Void = self.post("void", &path, format!("void-{payment_reference}"), &json!({})).await?;
         match answer.status.as_str() {
             "voided" => Ok(Voided { reference: name(answer.id, "id")? }),
             _ => Err(CallError::Unusable("status").into()),
@@ -252,7 +294,7 @@ impl Gateway for HttpGateway {
     async fn refund(&self, refund: &CreateRefund) -> Result<Refunded, GatewayError> {
         let body = json!({"amount": refund.amount.minor, "reference": refund.refund_id});
         let path = ["api", "payments", &refund.payment_reference, "refunds"];
-        let answer: Refund = self.post(&path, refund.refund_id.to_string(), &body).await?;
+        let answer: Refund = self.post("refund", &path, refund.refund_id.to_string(), &body).await?;
         let reference = name(answer.id, "id")?;
         match answer.status.as_str() {
             "succeeded" => Ok(Refunded { reference, failure: None }),
@@ -267,7 +309,7 @@ impl Gateway for HttpGateway {
     async fn find_payment(&self, attempt: AttemptId) -> Result<Option<Standing>, GatewayError> {
         let mut url = self.address(&["api", "payments"])?;
         url.query_pairs_mut().append_pair("reference", &attempt.to_string());
-        let Found { data } = self.call(self.request(Method::GET, url)).await?;
+        let Found { data } = self.call("look_up", self.request(Method::GET, url)).await?;
         // There is one, because the attempt's id is the key it was opened with. Of several, the one with money counts.
         let Some(found) = data.into_iter().max_by_key(|payment| payment.captured) else { return Ok(None) };
         let pay_url = page_address(found.pay_url)?;
@@ -280,7 +322,7 @@ impl Gateway for HttpGateway {
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
-        self.call(self.request(Method::GET, url)).await
+        self.call("book", self.request(Method::GET, url)).await
     }
 }
 

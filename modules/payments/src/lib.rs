@@ -54,7 +54,7 @@ pub use http_gateway::{HttpGateway, HttpGatewaySettings};
 pub use offline::{OfflineGateway, record_offline};
 pub use open::{open_at_gateway, opened, refused, resume, start, unanswered};
 pub use query::{Sums, list, list_refunds, sums, sums_of};
-pub use reconcile::{Due, Standing, Unsettled, note_asked, open_refunds, reconcile, unsettled};
+pub use reconcile::{Due, Standing, Unsettled, longest_wait, note_asked, open_refunds, reconcile, unsettled};
 pub use refund::{Refund, RefundId, RefundOutcome, RefundState};
 pub use refunding::{load_refund, refund_answered, request_refund, request_refund_of, send_refund};
 pub use signature::{SecretError, SigningSecret, SigningSecrets};

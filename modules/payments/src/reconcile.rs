@@ -1,6 +1,8 @@
 //! Asking the gateway's book about what we lost sight of: answers that did not come, webhooks that were never sent. What it
 //! says is applied like a webhook, so that whoever speaks first, the end is the same.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
@@ -103,6 +105,24 @@ pub async fn unsettled(conn: &mut PgConn, due: &Due, now: DateTime<Utc>) -> Quer
         .into_iter()
         .map(|(id, order_id, gateway, updated_at)| Unsettled { id, order_id, gateway, updated_at })
         .collect())
+}
+
+cached_sql! {
+    // The first line is the index's; nobody's word is missing while a buyer has not decided, or while money is held for us.
+    WaitingSince() -> st::Nullable<st::Timestamptz>,
+    "SELECT min(CASE WHEN state IN ('created', 'unknown') THEN created_at ELSE updated_at END) FROM payments.attempts \
+     WHERE (state IN ('created', 'pending', 'unknown', 'authorized') OR refunding_minor > 0) \
+         AND (state IN ('created', 'unknown') OR capturing_minor > 0 OR voiding OR refunding_minor > 0)"
+}
+
+/// How long the payment, capture, release or refund has been waiting whose outcome nobody has known for longest; zero when
+/// there is none. Cheap enough to be asked all the time.
+///
+/// # Errors
+/// What the database said.
+pub async fn longest_wait(conn: &mut PgConn, now: DateTime<Utc>) -> QueryResult<Duration> {
+    let since: Option<DateTime<Utc>> = WaitingSince.get_result(conn).await?;
+    Ok(since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default())
 }
 
 /// Notes that the gateway was asked about an attempt, whatever became of it: the others come first now. Joins the caller's

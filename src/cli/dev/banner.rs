@@ -1,6 +1,6 @@
 //! What `oms dev` says when it is ready.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use super::home::Instance;
 use crate::seed::{DEMO_PASSWORD, DEMO_USERS};
@@ -25,7 +25,7 @@ pub(super) async fn wait_until_ready(api: &str) -> anyhow::Result<()> {
 }
 
 /// Everything a newcomer needs to know, and three things to try.
-pub(super) async fn ready(instance: &Instance, home: &Path, took: Duration) -> String {
+pub(super) async fn ready(instance: &Instance, metrics: Option<SocketAddr>, home: &Path, took: Duration) -> String {
     let Instance { api, mail, gateway, database, .. } = instance;
     let places = format!(
         "\nready in {took}\n\n\
@@ -34,10 +34,12 @@ pub(super) async fn ready(instance: &Instance, home: &Path, took: Duration) -> S
          \x20 mail       {mail}   (every mail ends here)\n\
          \x20 payments   {gateway}   (the mock gateway)\n\
          \x20 database   {database}\n\
+         \x20 metrics    {metrics}\n\
          \x20 data       {home}   (`oms dev --reset` starts afresh)\n\
          \x20 stop       Ctrl-C   (OMS_LOG=info shows every request)\n",
         took = seconds(took),
         home = home.display(),
+        metrics = metrics.map_or_else(|| "none".to_owned(), |address| format!("http://{address}/metrics")),
     );
     match variant_in_stock(api).await {
         Some(variant) => format!("{places}\n{}\n{}", logins(), first_order(api, mail, &variant)),

@@ -13,6 +13,6 @@ mod limits;
 mod migrations;
 mod operation;
 mod schema;
-mod source;
+pub mod source;
 mod strangers;
 mod tokens;

@@ -216,6 +216,11 @@ async fn i_08_no_secret_is_printed_by_anything_at_any_level() {
     let mut zoe = Zoe { client: Client::new(&[site.public], 0), refusals: Vec::new() };
     let tokens = everything_secret(&mut zoe, &site, &order(&[(shelf[0], 1)])).await;
     let mut printed = everything_printed(&site, &url).await;
+    for process in &processes[2..] {
+        let numbers = Client::new(&[process.metrics().await], 0).send("GET", "/metrics", &[], "").await.unwrap();
+        assert!(numbers.text().contains("oms_build_info"), "{}", numbers.text());
+        printed.push(numbers.text());
+    }
     for process in &mut processes {
         process.kill();
     }

@@ -59,7 +59,7 @@ impl Answer {
         }
         let Some(entry) = routes().find(path) else { return };
         let method = method.as_str().to_lowercase();
-        let Some(operation) = document()["paths"][&entry.template].get(&method) else { return };
+        let Some(operation) = document()["paths"][&*entry.template].get(&method) else { return };
         let answers = operation["responses"].as_object().unwrap();
         assert!(answers.contains_key(&self.status.to_string()), "not documented: {self:?} {}", self.text());
     }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod cluster;
 pub mod lives;
 pub mod load;
+pub mod logs;
 pub mod order;
 pub mod outbox;
 pub mod processes;

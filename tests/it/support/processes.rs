@@ -22,7 +22,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{client::Client, order::sign_with, signals};
+use super::{client::Client, logs, order::sign_with, signals};
 
 const SECRET_KEY: &str = "a-key-for-the-tests-0123456789-abcdefghijklmnop";
 /// What the gateway lets its merchant in with.
@@ -185,12 +185,15 @@ impl Site {
     }
 
     fn process(&self, name: &str, arguments: &[&str], probe: Option<(SocketAddr, &'static str)>) -> Process {
+        let metrics = arguments.first().filter(|command| ["serve", "worker"].contains(command)).map(|_| free_address());
+        let listen = metrics.map(|address| ("OMS_METRICS_LISTEN", address.to_string()));
         Process {
             name: name.to_owned(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            environment: self.environment.clone(),
+            environment: self.environment.iter().cloned().chain(listen).collect(),
             directory: self.directory.clone(),
             probe,
+            metrics,
             child: None,
         }
     }
@@ -244,6 +247,11 @@ impl Drop for Site {
         if std::thread::panicking() {
             eprintln!("what the processes said is in {}", self.directory.display());
         } else {
+            // Every line that any test's processes log has the form that is promised.
+            let files = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path());
+            for file in files.filter(|path| logs::is_of_json(path)) {
+                logs::lines(&fs::read_to_string(file).unwrap());
+            }
             drop(fs::remove_dir_all(&self.directory));
         }
     }
@@ -256,6 +264,7 @@ pub struct Process {
     environment: Vec<(&'static str, String)>,
     directory: PathBuf,
     probe: Option<(SocketAddr, &'static str)>,
+    metrics: Option<SocketAddr>,
     child: Option<Child>,
 }
 
@@ -263,6 +272,25 @@ impl Process {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.probe.expect("it has a port").0
+    }
+
+    /// Where its numbers are, once they are there.
+    pub async fn metrics(&self) -> SocketAddr {
+        let (address, began) = (self.metrics.expect("it has numbers"), Instant::now());
+        while !Client::new(&[address], 0)
+            .send("GET", "/healthz", &[], "")
+            .await
+            .is_ok_and(|answer| answer.status == 200)
+        {
+            assert!(began.elapsed() < START, "{} has no numbers:\n{}", self.name, self.said());
+            sleep(Duration::from_millis(20)).await;
+        }
+        address
+    }
+
+    /// Everything that it has logged.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
     }
 
     fn log(&self) -> PathBuf {

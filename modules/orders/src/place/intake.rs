@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use catalog::stock;
@@ -22,6 +22,7 @@ use kernel::{
     db::{self, PoolSettings},
     idempotency::JsonBytes,
     job::{self, NewJob},
+    metrics::when_committed,
 };
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +37,7 @@ use crate::{
     error::OrderError,
     event::{Actor, ActorKind, EventKind, NewEvent},
     jobs::{OrderMail, SendOrderMail},
+    metrics,
     number::order_number,
     once::Answer,
     order::{Line, Order},
@@ -45,6 +47,8 @@ use crate::{
 
 type Reply = Result<Answer<OrderView>, OrderError>;
 type Waiting = (Placement, oneshot::Sender<Reply>);
+/// Since when it has been waiting.
+type Arrived = (Instant, Waiting);
 
 /// How the intake behaves.
 #[derive(Debug, Clone)]
@@ -69,9 +73,9 @@ impl IntakeSettings {
 pub struct Intake(Arc<Door>);
 
 struct Door {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Arrived>,
     /// What the task is started with, when the first order comes.
-    unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Waiting>)>>,
+    unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Arrived>)>>,
 }
 
 impl Intake {
@@ -92,11 +96,19 @@ impl Intake {
             tokio::spawn(batcher.run(waiting));
         }
         let (reply, answer) = oneshot::channel();
-        self.0.queue.try_send((placement, reply)).map_err(|_full_or_closed| OrderError::Overloaded)?;
+        self.0
+            .queue
+            .try_send((Instant::now(), (placement, reply)))
+            .map_err(|_full_or_closed| OrderError::Overloaded)?;
         match answer.await {
             Ok(reply) => reply,
             Err(_shutting_down) => Err(OrderError::Overloaded),
         }
+    }
+
+    /// How many placements wait to be looked at.
+    pub fn waiting(&self) -> usize {
+        self.0.queue.max_capacity() - self.0.queue.capacity()
     }
 }
 
@@ -128,11 +140,12 @@ enum Outcome {
 }
 
 impl Batcher {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
-        let mut batch: Vec<Waiting> = Vec::with_capacity(self.settings.max_batch);
+    async fn run(mut self, mut waiting: mpsc::Receiver<Arrived>) {
+        let mut batch: Vec<Arrived> = Vec::with_capacity(self.settings.max_batch);
         while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
-            let (dry, wet): (Vec<Waiting>, Vec<Waiting>) =
-                batch.drain(..).partition(|(placement, _)| placement.dry_run);
+            batch.iter().for_each(|(since, _)| metrics::waited(since.elapsed()));
+            let batch = batch.drain(..).map(|(_, waiting)| waiting);
+            let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
             for part in [wet, dry] {
                 // The task outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
                 if AssertUnwindSafe(self.answer_all(part)).catch_unwind().await.is_err() {
@@ -165,12 +178,12 @@ impl Batcher {
     async fn decide_all(&mut self, batch: &[Waiting]) -> Vec<Result<Outcome, OrderError>> {
         let placements: Vec<&Placement> = batch.iter().map(|(placement, _)| placement).collect();
         let had_connection = self.conn.is_some();
-        let mut attempt = self.attempt(&placements).await;
+        let mut attempt = when_committed(self.attempt(&placements)).await;
         // A connection that broke (not: fell silent) while nobody used it says nothing about the database. Keys make the
         // repetition safe, also when the COMMIT went through and only its answer was lost.
         let is_broken = matches!(&attempt, Err(error @ DbError::Query(_)) if error.is_unavailable());
         if had_connection && self.conn.is_none() && is_broken {
-            attempt = self.attempt(&placements).await;
+            attempt = when_committed(self.attempt(&placements)).await;
         }
         match attempt {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
@@ -193,13 +206,13 @@ impl Batcher {
     /// A transaction of its own for one placement, repeated when it loses a race.
     async fn decide_alone(&mut self, placement: &Placement) -> Result<Outcome, OrderError> {
         for pause_ms in [5, 25] {
-            match self.attempt(&[placement]).await {
+            match when_committed(self.attempt(&[placement])).await {
                 Ok(outcomes) => return outcomes.into_iter().next().ok_or(OrderError::Overloaded),
                 Err(error) if error.is_lost_race() => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
                 Err(error) => return Err(error.into()),
             }
         }
-        self.attempt(&[placement]).await?.into_iter().next().ok_or(OrderError::Overloaded)
+        when_committed(self.attempt(&[placement])).await?.into_iter().next().ok_or(OrderError::Overloaded)
     }
 
     /// One transaction. The connection is kept only if it is known to be outside of one afterwards.
@@ -208,6 +221,7 @@ impl Batcher {
             Some(warm) => warm,
             None => Warm { conn: self.connect().await?, is_warm: false },
         };
+        let began = Instant::now();
         let outcome = tokio::time::timeout(PATIENCE, async {
             // A panic belongs to the order that caused it: the batch fails like any other, and its orders are tried one by one.
             // Its connection is in the middle of something and goes.
@@ -219,6 +233,7 @@ impl Batcher {
         match outcome.await {
             Ok((result, is_usable)) => {
                 self.conn = is_usable.then_some(warm);
+                metrics::batch(placements.len(), began.elapsed());
                 result.map_err(DbError::from)
             }
             // A database that says nothing at all: the connection goes, and whoever repeats the request finds out by its key
@@ -280,17 +295,22 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
                 let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
                 let body = JsonBytes::of(&OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at));
                 bodies.push(body.bytes().to_vec());
+                metrics::placed(&order);
                 orders.push(order);
                 accepted_placements.push(placement);
                 outcomes.push(Outcome::Accepted(body));
             }
             Err(refusal) => {
+                metrics::refused(&refusal);
                 refused_placements.push(placement);
                 outcomes.push(Outcome::Refused(refusal));
             }
         }
     }
 
+    if first.dry_run {
+        kernel::metrics::nothing_was_kept();
+    }
     if orders.is_empty() || first.dry_run {
         // Nothing to keep; the claims of what was refused go with it.
         (&mut &*conn).batch_execute("ROLLBACK").await?;

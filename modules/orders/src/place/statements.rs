@@ -10,7 +10,7 @@ use kernel::{OrderId, PgConn, UserId, cached_sql};
 use serde_json::Value;
 
 use super::Placement;
-use crate::{event::NewEvent, order::Order};
+use crate::{event::NewEvent, metrics, order::Order};
 
 cached_sql! {
     Numbers(count: st::Integer = i32) -> st::BigInt,
@@ -173,6 +173,7 @@ pub async fn insert_lines(conn: &PgConn, orders: &[Order]) -> QueryResult<usize>
 
 /// Appends events. Joins the caller's transaction.
 pub async fn insert_events(conn: &PgConn, events: &[NewEvent]) -> QueryResult<usize> {
+    events.iter().for_each(|event| metrics::happened(event.kind));
     InsertEvents {
         orders: &events.iter().map(|event| event.order_id).collect(),
         seqs: &events.iter().map(|event| event.seq).collect(),

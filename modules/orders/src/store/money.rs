@@ -5,7 +5,7 @@ use diesel::QueryResult;
 use kernel::{OrderId, PgConn};
 use payments::RefundId;
 
-use crate::{api::dto::money, change::MoneyMove, error::OrderError, order::Order, status::Sums};
+use crate::{api::dto::money, change::MoneyMove, error::OrderError, metrics, order::Order, status::Sums};
 
 /// Asks the payments; answers the refunds that came of it. Joins the caller's transaction.
 pub async fn carry_out(
@@ -27,6 +27,7 @@ pub async fn carry_out(
         MoneyMove::Offline { amount_minor, method, reference } => {
             let amount = money(*amount_minor, &order.currency);
             payments::record_offline(conn, order.id, amount, method.as_str(), reference.as_deref(), at).await?;
+            metrics::taken_by_hand(amount);
         }
     }
     Ok(vec![])

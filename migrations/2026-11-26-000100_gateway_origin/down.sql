@@ -1,0 +1,1 @@
+ALTER TABLE gateway.payments DROP COLUMN origin;
