@@ -50,6 +50,7 @@ openapi: ## Write openapi.json and docs/problems.md from the code
 	@target/debug/oms openapi --problems > docs/problems.md
 
 generate: openapi ## Write everything that is printed by the code
+	@python3 grafana/dashboards.py
 	@target/debug/oms config --env > .env.example
 	@target/debug/oms config --markdown > docs/configuration.md
 	@target/debug/oms openapi --order-life > docs/order-life.md
