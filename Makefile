@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test fire chaos lint deny schemathesis bench openapi generate schema coverage
+.PHONY: help dev test fire chaos lint deny schemathesis bench bench-overhead openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -40,12 +40,17 @@ bench: ## Orders per second through the intake, on a PostgreSQL with fsync on
 	@scripts/need.sh postgres
 	@cargo bench --locked --quiet --bench placing
 
+bench-overhead: ## What metrics and JSON logs cost a saturated server: orders per second with and without, in turn
+	@scripts/need.sh postgres
+	@cargo bench --locked --quiet --bench overhead
+
 openapi: ## Write openapi.json and docs/problems.md from the code
 	@cargo build --locked --quiet --bin oms
 	@target/debug/oms openapi > openapi.json
 	@target/debug/oms openapi --problems > docs/problems.md
 
 generate: openapi ## Write everything that is printed by the code
+	@python3 grafana/dashboards.py
 	@target/debug/oms config --env > .env.example
 	@target/debug/oms config --markdown > docs/configuration.md
 	@target/debug/oms openapi --order-life > docs/order-life.md

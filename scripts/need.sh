@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that programs are there: need.sh postgres redis jq curl venv haproxy
+# Makes sure that programs are there: need.sh postgres redis jq curl venv npm haproxy prometheus postgres_exporter redis_exporter
 # Installs Debian packages when it may (root, or sudo without a password); otherwise prints the line to type.
 set -euo pipefail
 
@@ -14,6 +14,10 @@ has_postgres() {
 has_redis() { command -v redis-server >/dev/null; }
 has_jq() { command -v jq >/dev/null; }
 has_haproxy() { command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]]; }
+has_npm() { command -v npm >/dev/null; }
+has_prometheus() { command -v promtool >/dev/null; }
+has_postgres_exporter() { command -v prometheus-postgres-exporter >/dev/null; }
+has_redis_exporter() { command -v prometheus-redis-exporter >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
 has_venv() { command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -21,6 +25,8 @@ package() {
     case "$1" in
         postgres) echo postgresql ;;
         redis) echo redis-server ;;
+        postgres_exporter) echo prometheus-postgres-exporter ;;
+        redis_exporter) echo prometheus-redis-exporter ;;
         venv) echo python3-venv ;;
         *) echo "$1" ;;
     esac

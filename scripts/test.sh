@@ -4,10 +4,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/need.sh postgres redis jq curl venv
-[[ -z "${FIRE:-}" ]] || scripts/need.sh haproxy
+scripts/need.sh postgres redis jq curl venv prometheus npm
+[[ -z "${FIRE:-}" ]] || scripts/need.sh haproxy postgres_exporter redis_exporter
 
-[[ "${FIRE:-}" == only ]] || scripts/deny.sh
+if [[ "${FIRE:-}" != only ]]; then
+    scripts/deny.sh
+    scripts/containers-ci.sh
+    scripts/watching-ci.sh
+fi
 cargo build --locked --bin oms
 if [[ "${FIRE:-}" != only ]]; then
     scripts/dev-check.sh
@@ -15,6 +19,11 @@ if [[ "${FIRE:-}" != only ]]; then
     scripts/order-life-ci.sh
     scripts/standardwebhooks.sh
     scripts/schemathesis.sh
+fi
+if [[ -n "${FIRE:-}" ]]; then
+    scripts/restore-drill-ci.sh
+    scripts/watching-live.sh
+    scripts/image-ci.sh
 fi
 
 # FIRE: empty leaves the slow tests out, `only` runs nothing else, `too` (the CI) runs everything.

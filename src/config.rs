@@ -75,6 +75,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where clients reach the API; links in mails begin with it. Without a slash at the end.
     pub public_url: String,
+    /// Where payment gateways reach the API. Without a slash at the end.
+    pub webhook_url: String,
     /// Where pictures are kept: `file:///…` or `s3://…`.
     pub media_url: String,
     /// What an S3-compatible store wants to know: `aws_region` and the like.

@@ -183,6 +183,7 @@ impl Wiring {
             gateways: self.gateways_and_hands(),
             mailer: self.mailer.clone(),
             public_url: self.config.public_url.clone(),
+            webhook_url: self.config.webhook_url.clone(),
             expiry: Expiry { after: self.config.order_expiry, sweep: self.config.expiry_sweep },
             reconcile: self.config.reconcile,
             files: Files::new(self.media.clone(), self.config.secret_key.expose().as_bytes()),

@@ -144,6 +144,7 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         .with("OMS_GATEWAY_API_KEY", keys.gateway_api_key)
         .with("OMS_LISTEN", format!("127.0.0.1:{}", api.port))
         .with("OMS_PUBLIC_URL", api.url())
+        .with("OMS_WEBHOOK_URL", "")
         .with("OMS_GATEWAY_LISTEN", format!("127.0.0.1:{}", gateway.port))
         .with("OMS_GATEWAY_URL", gateway.url())
         .with("OMS_GATEWAY_PUBLIC_URL", gateway.url())

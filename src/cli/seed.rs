@@ -48,6 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let wiring = Wiring::new(config)?;
     let mut seeder = Seeder::new(&wiring);
     seeder.orders.public_url = format!("http://{}", api.local_addr()?);
+    seeder.orders.webhook_url.clone_from(&seeder.orders.public_url);
     let gateway = gateway::start(&wiring.config, wiring.clock.clone(), pay, shutdown.clone()).await?;
     let server = http::serve_on(api, &wiring, shutdown)?;
     let settings = ::jobs::Settings { queues: vec![(Queue::Urgent, 4)], ..::jobs::Settings::default() };

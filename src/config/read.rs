@@ -267,6 +267,10 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         secret_key,
         mail,
         listen: reader.parsed("OMS_LISTEN", loopback(8000), address),
+        webhook_url: match reader.optional("OMS_WEBHOOK_URL") {
+            Some(_) => reader.url("OMS_WEBHOOK_URL"),
+            None => reader.text("OMS_PUBLIC_URL").trim_end_matches('/').to_owned(),
+        },
         public_url: reader.url("OMS_PUBLIC_URL"),
         media_url,
         media_options: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT"]

@@ -162,6 +162,11 @@ pub const GROUPS: &[Group] = &[
                 "http://127.0.0.1:8100",
                 "Where buyers reach the mock gateway's pay page.",
             ),
+            optional(
+                "OMS_WEBHOOK_URL",
+                "http://web:8000",
+                "Where the payment gateway reaches the API with its webhooks, when that is not `OMS_PUBLIC_URL`: between containers, say.",
+            ),
             with_default(
                 "OMS_RECONCILE_SECONDS",
                 "30",

@@ -79,7 +79,9 @@ mod tests {
         let counted = Arc::new(AtomicU32::new(0));
         let count = || {
             let counted = counted.clone();
-            on_commit(move || drop(counted.fetch_add(1, Ordering::Relaxed)));
+            on_commit(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
         };
         let now = || counted.load(Ordering::Relaxed);
         count();

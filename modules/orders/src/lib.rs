@@ -94,6 +94,8 @@ pub struct Orders {
     pub mailer: Arc<dyn kernel::mail::Mailer>,
     /// Where we are reached, without a slash at the end.
     pub public_url: String,
+    /// Where payment gateways reach us.
+    pub webhook_url: String,
     /// When unpaid orders expire.
     pub expiry: Expiry,
     /// How often gateways are asked about what is not settled, and how long it must have been quiet.

@@ -85,7 +85,7 @@ pub async fn start_payment(
         Intent::Replay(answer) => return Ok(answer),
         Intent::Ask { attempt, description } => (attempt, description),
     };
-    let webhook_url = format!("{}/v1/webhooks/payments/{gateway_name}", orders.public_url);
+    let webhook_url = format!("{}/v1/webhooks/payments/{gateway_name}", orders.webhook_url);
     let asked = payments::open_at_gateway(gateway.as_ref(), &attempt, &description, &webhook_url, None).await;
     retrying(|| async {
         let mut conn = orders.pool.get().await?;
