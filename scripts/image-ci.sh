@@ -177,4 +177,6 @@ if grep -hE '"level":"ERROR"' "$logs"/*; then broken "an error was logged"; fi
 size=$(stat -c %s "$program")
 echo "the program has $(( size / 1000000 )).$(( size % 1000000 / 100000 )) MB; with the libraries, time zones and certificates that it finds in its base: $(du -sxm --apparent-size "$root" | cut -f 1) MB"
 (( size <= SIZE_LIMIT * 1000000 )) || broken "the program should have $SIZE_LIMIT MB at most"
-"$program" --version
+version=$("$program" --version)
+echo "$version"
+[[ -n "${IMAGE_BINARY:-}" || "$version" == *"($(git rev-parse HEAD))" ]] || broken "the program does not say what it was built from"

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -45,9 +46,30 @@ def is_one_shot(service):
     return service.get("restart") == "no"
 
 
+def tracked_files():
+    """What the repository has."""
+    return subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def check_context(stages):
+    """The builder gets what it copies, and copies what cargo wants to see: minutes before a build would say so."""
+    files = dockerfile.context(tracked_files(), ROOT / ".dockerignore")
+    copied = set()
+    for step in stages[0].steps:
+        for source in step.words[:-1] if step.kind == "COPY" else []:
+            found = {file for file in files if file == source or file.startswith(f"{source}/")}
+            check(found, f"Dockerfile line {step.line}: {source} is kept back by .dockerignore")
+            copied |= found
+    manifest = tomllib.loads(text("Cargo.toml"))
+    for kind, folder in (("bin", "src/bin"), ("test", "tests"), ("bench", "benches")):
+        for target in manifest.get(kind, []):
+            path = target.get("path", f"{folder}/{target['name']}.rs")
+            check(path in copied, f"Dockerfile: Cargo.toml names {path}, which is not copied")
+
+
 def check_mounts():
     """Every file and directory that is mounted is in the repository, and not only on the machine of whoever wrote it down."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    tracked = tracked_files()
     for name, service in SERVICES.items():
         for mount in service.get("volumes", []):
             if mount["type"] != "bind" or mount["source"] == SOCKET:
@@ -276,6 +298,7 @@ def main():
     """All checks; exits 1 when there is something to say."""
     try:
         stages = dockerfile.read(ROOT / "Dockerfile")
+        check_context(stages)
         check_mounts()
         check_environment(stages)
         check_ports()
