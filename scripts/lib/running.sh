@@ -102,6 +102,12 @@ start_mailcatcher() {
     wait_for mailcatcher "$MAIL/api/messages"
 }
 
+# Every line of these logs is one JSON object with what every line has (docs/logging.md).
+check_logs() { # LOG …
+    jq -R -e -n 'all(inputs; fromjson | has("timestamp") and has("level") and has("target") and has("message") and has("service")
+        and has("version") and has("request_id") and has("trace_id"))' "$@" >/dev/null || { echo "a log line is not as promised"; exit 1; }
+}
+
 # All four stop when they are asked to, and none has logged an error.
 stop_shop() {
     stop serve worker gateway mailcatcher
@@ -110,5 +116,6 @@ stop_shop() {
         echo "an error was logged"
         exit 1
     fi
+    check_logs "$folder"/{serve,worker,gateway}.log
     echo "four processes stopped when they were asked to"
 }
