@@ -341,11 +341,12 @@ def check_prometheus(stages):
 
 def check_grafana():
     """Dashboards find their data where they say it is."""
-    shipped = ",".join(name for name, service in SERVICES.items() if "oms.component" in service.get("labels", {}))
+    shipped = {name for name, service in SERVICES.items() if "oms.component" in service.get("labels", {})}
     for path in ROOT.glob("grafana/dashboards/*.json"):
         for variable in json.loads(path.read_text(encoding="utf-8"))["templating"]["list"]:
             if (variable["name"], variable["type"]) == ("component", "custom"):
-                check(set(variable["query"].split(",")) == set(shipped.split(",")), f"{path.name}: lines of {shipped} are shipped, {variable['query']} can be chosen")
+                chosen = variable["query"].split(",")
+                check(set(chosen) == shipped, f"{path.name}: {', '.join(sorted(shipped))} ship their lines, {', '.join(chosen)} can be chosen")
     sources = yaml.safe_load(text("grafana/provisioning/datasources/datasources.yml"))["datasources"]
     check({source["uid"] for source in sources} == {"prometheus", "loki"}, "grafana: the data sources are not prometheus and loki")
     for source in sources:
