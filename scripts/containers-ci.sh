@@ -17,6 +17,15 @@ for profile in $(compose config --profiles) '*'; do
     compose --profile "$profile" config --quiet
 done
 WEB_PORT=8000-8002 "$venv/bin/docker-compose" --env-file /dev/null config --quiet
+# What docs/containers.md says about the change from Promtail to Alloy.
+PROMTAIL_SCALE=0 COMPOSE_PROFILES=alloy "$venv/bin/docker-compose" --env-file /dev/null config --format json >"$folder/alloy.json"
+"$venv/bin/python" - "$folder/alloy.json" <<'PYTHON'
+import json
+import sys
+
+services = json.load(open(sys.argv[1], encoding="utf-8"))["services"]
+assert "alloy" in services and services["promtail"]["scale"] == 0, "COMPOSE_PROFILES=alloy and PROMTAIL_SCALE=0 do not replace Promtail by Alloy"
+PYTHON
 compose --profile '*' config --format json >"$folder/model.json"
 
 "$venv/bin/hadolint" --failure-threshold style Dockerfile

@@ -18,6 +18,9 @@ import dockerfile
 ROOT = Path(sys.argv[1])
 SERVICES = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))["services"]
 LABELS = {"service", "env", "level", "component"}
+IMAGE = "oms:local"
+# A line without a time keeps that of the engine, with either shipper.
+TIMESTAMP = {"source": "timestamp", "format": "RFC3339Nano", "action_on_failure": "skip"}
 SOCKET = "/var/run/docker.sock"
 # Long-running services without a health check, and why. None is.
 WITHOUT_HEALTHCHECK = {}
@@ -38,7 +41,13 @@ def text(path):
 
 def ours():
     """The services that run oms."""
-    return {name: service for name, service in SERVICES.items() if "build" in service}
+    return {name: service for name, service in SERVICES.items() if service.get("image") == IMAGE}
+
+
+def waits_for(name, other):
+    """Whether a service, directly or through others, is started after another has ended well or is healthy."""
+    needed = SERVICES[name].get("depends_on", {})
+    return other in needed or any(waits_for(each, other) for each in needed)
 
 
 def is_one_shot(service):
@@ -49,6 +58,18 @@ def is_one_shot(service):
 def tracked_files():
     """What the repository has."""
     return subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def check_line_ends():
+    """A clone has the same bytes everywhere: a script with other ends of lines does not start in a container."""
+    told = subprocess.run(["git", "ls-files", "--eol"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for line in told.splitlines():
+        index, rule, path = re.fullmatch(r"(\S+)\s+\S+\s+attr/(.*?)\s*\t(.*)", line).groups()
+        if index == "i/-text":
+            check(rule == "-text", f".gitattributes does not say that {path} is binary")
+        else:
+            check(index in ("i/lf", "i/none"), f"{path} has lines that end otherwise than in a line feed ({index})")
+            check("eol=lf" in rule, f".gitattributes does not say how lines of {path} end")
 
 
 def check_context(stages):
@@ -123,12 +144,24 @@ def is_pinned(image):
 def check_images(stages):
     """Tomorrow's stack is today's."""
     for name, service in SERVICES.items():
-        if "build" not in service:
-            check(is_pinned(service["image"]), f"{name}: {service['image']} is not pinned to a version")
+        if name not in ours():
+            check(is_pinned(service.get("image", "")), f"{name}: {service.get('image')} is not pinned to a version")
     for stage in stages:
         check(is_pinned(stage.base), f"Dockerfile: {stage.base} is not pinned to a version")
     wanted = re.search(r'^rust-version = "([\d.]+)"', text("Cargo.toml"), re.MULTILINE).group(1)
     check(re.match(rf"rust:{re.escape(wanted)}\b", stages[0].base), f"Dockerfile: built with {stages[0].base}, Cargo.toml wants {wanted}")
+
+
+def check_build():
+    """One service builds the image, those that run it wait for that one, and nobody looks for it in a registry."""
+    builders = [name for name, service in SERVICES.items() if "build" in service]
+    check(len(builders) == 1, f"{', '.join(builders) or 'nobody'} has `build`: one service has to, and no more (they would make the same name at once)")
+    check(len(ours()) > 1, f"nobody else runs {IMAGE}")
+    for builder in builders:
+        check(builder in ours(), f"{builder} builds something else than {IMAGE}")
+    for name, service in ours().items():
+        check(service.get("pull_policy") == "never", f"{name}: a registry would be asked for {IMAGE}")
+        check(name in builders or any(waits_for(name, builder) for builder in builders), f"{name} does not wait for who builds {IMAGE}")
 
 
 def check_keeping(stages):
@@ -142,7 +175,7 @@ def check_keeping(stages):
         else:
             check(service.get("restart") in ("unless-stopped", "always"), f"{name} would stay away after a crash")
             asked = service.get("healthcheck", {})
-            healthy = (asked.get("test") or ("build" in service and stages[-1].healthcheck)) and not asked.get("disable")
+            healthy = (asked.get("test") or (name in ours() and stages[-1].healthcheck)) and not asked.get("disable")
             check(healthy or name in WITHOUT_HEALTHCHECK, f"{name} has no health check and no reason for that")
         check(service.get("deploy", {}).get("resources", {}).get("limits", {}).get("memory"), f"{name} has no limit of memory")
         check(service.get("read_only"), f"{name}: its root can be written to")
@@ -154,14 +187,18 @@ def check_keeping(stages):
             if SERVICES[other].get("restart") == "no":
                 check(how["condition"] == "service_completed_successfully", f"{name} does not wait until {other} is done")
     for name, service in ours().items():
-        check(service.get("labels", {}).get("oms.component") == name, f"{name}: the label oms.component does not say so, its log would be lost")
+        said = service.get("labels", {}).get("oms.component")
+        if is_one_shot(service):
+            check(not said, f"{name}: has ended before a shipper of logs finds its label oms.component")
+        else:
+            check(said == name, f"{name}: the label oms.component does not say so, its log would be lost")
         check(service.get("stop_grace_period") == "30s", f"{name} is not given 30 seconds to stop")
 
 
 def promtail_labels():
-    """Label → where its value comes from, and what is kept at all."""
+    """Label → where its value comes from; what is kept at all; how the time of a line is found."""
     config = yaml.safe_load(text("grafana/promtail.yml"))
-    found, kept = {}, []
+    found, kept, times = {}, [], []
     for client in config["clients"]:
         check(set(client) == {"url"}, f"promtail: a client has {sorted(set(client) - {'url'})}")
     for scrape in config["scrape_configs"]:
@@ -178,20 +215,22 @@ def promtail_labels():
                 found |= {label: ("json", parsed.get(source or label)) for label, source in options.items()}
             elif name == "static_labels":
                 found |= {label: ("static", value) for label, value in options.items()}
+            elif name == "timestamp":
+                times.append(options | {"source": parsed.get(options["source"])})
             else:
-                check(name == "timestamp", f"promtail: the stage {name} is not understood")
-    return found, kept
+                findings.append(f"promtail: the stage {name} is not understood")
+    return found, kept, times
 
 
 def alloy_labels():
     """The same for Alloy, along the way from the engine to Loki."""
     blocks = {f"{block.name}.{block.label}": block for block in alloy.read(text("grafana/alloy.alloy"))}
-    found, kept = {}, []
+    found, kept, times = {}, [], []
     way = [name.rsplit(".", 1)[0] for name in blocks]
     expected = ["discovery.docker", "discovery.relabel", "loki.source.docker", "loki.process", "loki.write"]
     check(way == expected, f"alloy: {way} instead of {expected}")
     if way != expected:
-        return found, kept
+        return found, kept, times
     docker, relabelled, source, process, write = blocks
     check(blocks[relabelled].values.get("targets") == f"{docker}.targets", f"alloy: {relabelled} does not read {docker}")
     check(blocks[source].values.get("targets") == f"{relabelled}.output", f"alloy: {source} does not read {relabelled}")
@@ -213,9 +252,11 @@ def alloy_labels():
             found |= {label: ("json", parsed.get(source or label)) for label, source in stage.values["values"].items()}
         elif stage.name == "stage.static_labels":
             found |= {label: ("static", value) for label, value in stage.values["values"].items()}
+        elif stage.name == "stage.timestamp":
+            times.append(stage.values | {"source": parsed.get(stage.values["source"])})
         else:
-            check(stage.name == "stage.timestamp", f"alloy: {stage.name} is not understood")
-    return found, kept
+            findings.append(f"alloy: {stage.name} is not understood")
+    return found, kept, times
 
 
 def relabel(who, rule, found, kept):
@@ -231,7 +272,9 @@ def relabel(who, rule, found, kept):
 def check_labels():
     """Both shippers of logs say the same of a line, and no more than is allowed."""
     promtail, alloys = promtail_labels(), alloy_labels()
-    check(promtail == alloys, f"the labels of Promtail {promtail} are not those of Alloy {alloys}")
+    for what, one, other in zip(("labels", "choice of containers", "time of a line"), promtail, alloys):
+        check(one == other, f"the {what} of Promtail {one} is not that of Alloy {other}")
+    check(promtail[2] == [TIMESTAMP], f"Promtail finds the time of a line by {promtail[2]}")
     check(set(promtail[0]) == LABELS, f"Promtail's labels are {sorted(promtail[0])}, not {sorted(LABELS)}")
     check(promtail[1] == [(["__meta_docker_container_label_oms_component"], ".+")], f"Promtail listens to {promtail[1]}")
     for label, (kind, value) in promtail[0].items():
@@ -262,18 +305,31 @@ def check_address(who, address, port=None):
     check(not port or (match and match.group(2) == str(port)), f"{who}: {address} is not port {port}")
 
 
+def shippers_ports():
+    """Where Promtail and Alloy tell their numbers, to others than themselves."""
+    promtail = yaml.safe_load(text("grafana/promtail.yml"))["server"]
+    alloys = re.search(r"--server\.http\.listen-addr=0\.0\.0\.0:(\d+)", " ".join(SERVICES["alloy"]["command"]))
+    check(alloys, "alloy does not listen where Prometheus could ask it")
+    return {"promtail": promtail["http_listen_port"], "alloy": int(alloys.group(1)) if alloys else None}
+
+
 def check_prometheus(stages):
     """Prometheus asks services that exist where they listen, and its rules mean the same to the version that tests them."""
     config = yaml.safe_load(text("grafana/prometheus.yml"))
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    check(set(jobs) == {"oms", "postgres", "redis", "prometheus"}, f"prometheus: the jobs are {sorted(jobs)}")
+    expected = {"oms", "postgres", "redis", "loki", "promtail", "alloy", "prometheus"}
+    check(set(jobs) == expected, f"prometheus: the jobs are {sorted(jobs)}")
     metrics = int(stages[-1].environment["OMS_METRICS_LISTEN"].rsplit(":", 1)[1])
     check(metrics in stages[-1].ports, f"Dockerfile: {metrics} is not exposed")
+    listening = {name: metrics for name in ours()} | shippers_ports()
     for job in jobs.values():
         for found in job.get("dns_sd_configs", []):
-            check(found["port"] == metrics, f"prometheus: oms is asked at {found['port']} and listens at {metrics}")
             for name in found["names"]:
-                check(name in ours(), f"prometheus: {name} is no service of oms")
+                check(name in listening, f"prometheus: {name} is neither a service of oms nor a shipper of logs")
+                check(found["port"] == listening.get(name), f"prometheus: {name} is asked at {found['port']} and listens at {listening.get(name)}")
+        # Only one of the shippers is there: an address that is always asked would always be down.
+        for target in [each for static in job.get("static_configs", []) for each in static["targets"]]:
+            check(target.split(":")[0] not in shippers_ports(), f"prometheus: {target} is asked also when the other shipper does its work")
         for static in job.get("static_configs", []):
             for target in static["targets"]:
                 check_address("prometheus", target)
@@ -285,6 +341,12 @@ def check_prometheus(stages):
 
 def check_grafana():
     """Dashboards find their data where they say it is."""
+    shipped = {name for name, service in SERVICES.items() if "oms.component" in service.get("labels", {})}
+    for path in ROOT.glob("grafana/dashboards/*.json"):
+        for variable in json.loads(path.read_text(encoding="utf-8"))["templating"]["list"]:
+            if (variable["name"], variable["type"]) == ("component", "custom"):
+                chosen = variable["query"].split(",")
+                check(set(chosen) == shipped, f"{path.name}: {', '.join(sorted(shipped))} ship their lines, {', '.join(chosen)} can be chosen")
     sources = yaml.safe_load(text("grafana/provisioning/datasources/datasources.yml"))["datasources"]
     check({source["uid"] for source in sources} == {"prometheus", "loki"}, "grafana: the data sources are not prometheus and loki")
     for source in sources:
@@ -298,11 +360,13 @@ def main():
     """All checks; exits 1 when there is something to say."""
     try:
         stages = dockerfile.read(ROOT / "Dockerfile")
+        check_line_ends()
         check_context(stages)
         check_mounts()
         check_environment(stages)
         check_ports()
         check_images(stages)
+        check_build()
         check_keeping(stages)
         check_labels()
         check_loki()

@@ -65,6 +65,27 @@ def metrics(query):
     return found
 
 
+def aggregations(query):
+    """[(label, what is aggregated by it)] of every `by (…) (…)` in the query."""
+    found, all_tokens = [], tokens(query)
+    for number, (kind, text, _, _) in enumerate(all_tokens):
+        if kind != "name" or text != "by":
+            continue
+        closing = next((at for at in range(number, len(all_tokens)) if all_tokens[at][1] == ")"), len(all_tokens))
+        rest = query[all_tokens[closing][3] :].strip() if closing < len(all_tokens) else ""
+        if not rest.startswith("("):
+            raise NotUnderstood(f"nothing in parentheses behind by (…) in {query}")
+        depth = 0
+        for _, text, start, _ in tokens(rest):
+            depth += (text in OPEN) - (text in CLOSE)
+            if depth == 0:
+                found += [(label, rest[1:start].strip()) for kind, label, _, _ in all_tokens[number:closing] if kind == "name" and label != "by"]
+                break
+        else:
+            raise NotUnderstood(f"parentheses in {query}")
+    return found
+
+
 def split(query, separators):
     """[(separator before it or "", operand)] at the top level of the query."""
     parts, depth, begin, before = [], 0, 0, ""

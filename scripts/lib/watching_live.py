@@ -1,24 +1,27 @@
 """Asks a real Prometheus for everything that dashboards and alerts ask for.
 
     watching_live.py configure FOLDER              the shipped configuration, as it has to be on one machine without names
-    watching_live.py ask calm|troubled             every query returns a series, but those of TROUBLE when all is well
+    watching_live.py ask calm|troubled             every query returns a series, but those of TROUBLE when all is well; and every label that
+                                                   is named in a legend, in an alert's text or behind `by` is one that a series has
     watching_live.py keep FILE MARKS               rate, p99 and errors between the first and the last mark, for scripts/load-picture.py
 
 Where everything is comes from the environment: PROMETHEUS (its URL), and WEB, WORKER, POSTGRES, REDIS, PROMETHEUS_ADDRESS
 (address:port of what is scraped).
 """
 
+import functools
 import json
 import math
 import os
 import pathlib
+import re
 import sys
 import urllib.parse
 import urllib.request
 
 import yaml
 
-from promql import filled, watched
+from promql import aggregations, filled, watched
 
 EVERY = "2s"
 # What has no series before something goes wrong; scripts/watching-live.sh makes all of it go wrong, and asks again.
@@ -35,6 +38,13 @@ TROUBLE = {
     "WebhooksRefused": "a stranger's webhook",
 }
 
+# Jobs of Prometheus that have nobody to ask here, and why.
+NOBODY_HERE = {
+    "loki": "logs are not collected: there is no ready-made Loki to install",
+    "promtail": "the same",
+    "alloy": "the same",
+}
+
 
 def configure(folder):
     """Addresses instead of names to be looked up, and shorter intervals, of the rules as well: a rule that is evaluated every
@@ -47,6 +57,9 @@ def configure(folder):
     }
     config = yaml.safe_load(pathlib.Path("grafana/prometheus.yml").read_text())
     config["global"] |= {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY}
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert set(NOBODY_HERE) <= jobs, f"{NOBODY_HERE} names jobs that are not in grafana/prometheus.yml"
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] not in NOBODY_HERE]
     for job in config["scrape_configs"]:
         if "scrape_interval" in job:
             job["scrape_interval"] = EVERY
@@ -88,9 +101,33 @@ def queries():
                     yield rule["alert"], query
 
 
+def labels():
+    """(where, label, queries): at least one series of these queries has to have the label."""
+    for path in sorted(pathlib.Path("grafana/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            where = f"{path.name} {panel['title']!r}"
+            for target in panel.get("targets", []):
+                if target["datasource"]["type"] == "prometheus":
+                    query = filled(target["expr"])
+                    yield from ((where, label, [query]) for label in re.findall(r"{{\s*(\w+)\s*}}", target.get("legendFormat", "")))
+                    yield from ((where, label, [operand]) for label, operand in aggregations(query))
+    for path in sorted(pathlib.Path("grafana/rules").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                where = rule.get("alert") or rule["record"]
+                yield from ((where, label, [operand]) for label, operand in aggregations(rule["expr"]))
+                named = re.findall(r"\$labels\.(\w+)", " ".join(rule.get("annotations", {}).values()))
+                yield from ((where, label, watched(rule["expr"])) for label in named if label not in rule.get("labels", {}))
+
+
+@functools.cache
+def series(query):
+    return get("query", query=query)["result"]
+
+
 def has_series(query):
     """A series of which all that is known is that it is not a number shows nothing."""
-    return any(not math.isnan(float(each["value"][1])) for each in get("query", query=query)["result"])
+    return any(not math.isnan(float(each["value"][1])) for each in series(query))
 
 
 def ask(state):
@@ -103,9 +140,16 @@ def ask(state):
         if not has_series(query) and not (state == "calm" and where in TROUBLE):
             missing.append(f"{where}: no series for {query}")
     unknown = [f"{where} is on the list of trouble and asks nothing" for where in set(TROUBLE) - {where for where, _ in queries()}]
-    faults = down + sick + missing + unknown
+    # Whether there has to be a series is asked above; here, those that there are.
+    named, strange = 0, []
+    for where, label, asking in labels():
+        found = [each["metric"] for query in asking for each in series(query)]
+        named += 1
+        if found and not any(label in each for each in found):
+            strange.append(f"{where}: no series has the label {label}: {' or '.join(asking)}")
+    faults = down + sick + missing + unknown + strange
     firing = sorted({alert["labels"]["alertname"] for alert in get("alerts")["alerts"] if alert["state"] == "firing"})
-    print(f"{len(targets)} targets, {asked} queries of panels and alerts, {len(missing)} without a series; firing: {', '.join(firing) or 'none'}")
+    print(f"{len(targets)} targets, {asked} queries of panels and alerts, {len(missing)} without a series; {named} labels; firing: {', '.join(firing) or 'none'}")
     for fault in faults:
         print(f"  {fault}")
     return not faults
