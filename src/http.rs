@@ -16,7 +16,6 @@ mod health;
 mod limit;
 mod meter;
 pub mod overload;
-pub mod panics;
 pub mod problems;
 mod request_id;
 mod routes;
@@ -81,7 +80,7 @@ pub fn app(
 /// When the port is taken or the API document cannot be made.
 pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
-    let server = Server::bind(wiring.config.listen, wiring.config.max_connections, app, shutdown).await?;
+    let server = Server::bind("OMS_LISTEN", wiring.config.listen, wiring.config.max_connections, app, shutdown).await?;
     Ok(server.guarded_by(wiring.doors.clone()))
 }
 

@@ -5,9 +5,8 @@ mod looks;
 mod pools;
 mod workers;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use futures_util::future::Either;
 use kernel::metrics::{self, KeyValue};
 use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider};
 use poem::{
@@ -17,10 +16,11 @@ use poem::{
     http::{StatusCode, header},
 };
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     REVISION, VERSION,
-    http::{Server, ServerError, Shutdown},
+    http::{Server, ServerError, Shutdown, shutdown::Trigger},
     wiring::Wiring,
 };
 
@@ -39,19 +39,12 @@ pub enum MetricsError {
     #[error("the metrics cannot be registered")]
     Registry(#[from] prometheus::Error),
     /// The port cannot be opened.
-    #[error("cannot listen on {0} (OMS_METRICS_LISTEN)")]
-    Listen(SocketAddr, #[source] ServerError),
+    #[error(transparent)]
+    Listen(#[from] ServerError),
 }
 
 /// What this process counts, before anybody can ask for it.
-#[derive(Clone)]
-pub struct Numbers(Option<Arc<Inner>>);
-
-struct Inner {
-    registry: Registry,
-    listen: SocketAddr,
-    _provider: SdkMeterProvider,
-}
+pub struct Numbers(Option<(Registry, SocketAddr)>);
 
 /// Begins to count, if `listen` says where the numbers are to be had; otherwise nothing is counted. To be called before
 /// anything that counts is built.
@@ -67,9 +60,8 @@ pub fn begin(listen: Option<SocketAddr>) -> Result<Numbers, MetricsError> {
         .without_target_info()
         .scope_info_enabled(false)
         .build()?;
-    let provider =
-        SdkMeterProvider::builder().with_reader(exporter).with_resource(Resource::builder_empty().build()).build();
-    opentelemetry::global::set_meter_provider(provider.clone());
+    let provider = SdkMeterProvider::builder().with_reader(exporter).with_resource(Resource::builder_empty().build());
+    opentelemetry::global::set_meter_provider(provider.build());
     metrics::meter()
         .u64_observable_gauge("oms_build_info")
         .with_description("Always 1; its labels say what is running.")
@@ -77,11 +69,18 @@ pub fn begin(listen: Option<SocketAddr>) -> Result<Numbers, MetricsError> {
             observer.observe(1, &[KeyValue::new("version", VERSION), KeyValue::new("revision", REVISION)]);
         })
         .build();
-    Ok(Numbers(Some(Arc::new(Inner { registry, listen, _provider: provider }))))
+    Ok(Numbers(Some((registry, listen))))
+}
+
+/// The numbers can be asked for, until this is dropped: after everything that is counted.
+#[must_use]
+pub struct Watching {
+    _tasks: JoinSet<()>,
+    _running: Option<Trigger>,
 }
 
 impl Numbers {
-    /// Opens the port and has the parts of `wiring` watched. What it answers serves until shutdown: `/metrics`, and `/healthz`
+    /// Opens the port, or takes over one that is open, has the parts of `wiring` watched, and serves `/metrics`, and `/healthz`
     /// with what `health` says.
     ///
     /// # Errors
@@ -89,23 +88,25 @@ impl Numbers {
     pub async fn serve(
         self,
         wiring: &Wiring,
-        health: Health,
-        shutdown: Shutdown,
-    ) -> Result<impl Future<Output = ()> + use<>, MetricsError> {
-        let Some(inner) = self.0 else { return Ok(Either::Left(async {})) };
+        health: &Health,
+        listener: Option<TcpListener>,
+    ) -> Result<Watching, MetricsError> {
+        let mut tasks = JoinSet::new();
+        let Some((registry, listen)) = self.0 else { return Ok(Watching { _tasks: tasks, _running: None }) };
         pools::watch(wiring);
-        let registry = inner.registry.clone();
         let app = Route::new()
             .at("/metrics", get(make_sync(move |_request| text(&registry))))
             .at("/healthz", get(health.endpoint()))
             .boxed();
-        let server = Server::bind(inner.listen, CONNECTIONS, app, shutdown.clone());
-        let server = server.await.map_err(|error| MetricsError::Listen(inner.listen, error))?;
+        let (running, shutdown) = Shutdown::by_hand();
+        let server = match listener {
+            Some(listener) => Server::on(listener, CONNECTIONS, app, shutdown)?,
+            None => Server::bind("OMS_METRICS_LISTEN", listen, CONNECTIONS, app, shutdown).await?,
+        };
         tracing::info!(address = %server.address(), "metrics are at /metrics");
-        let looks = looks::look_around(wiring.clone(), health, shutdown);
-        Ok(Either::Right(async {
-            let ((), ()) = tokio::join!(server.run(), looks);
-        }))
+        tasks.spawn(server.run());
+        tasks.spawn(looks::look_around(wiring.clone(), health.clone()));
+        Ok(Watching { _tasks: tasks, _running: Some(running) })
     }
 }
 

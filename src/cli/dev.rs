@@ -16,6 +16,7 @@ use anyhow::Context;
 use clap::Parser;
 use devdb::Cluster;
 use kernel::SystemClock;
+use tokio::net::TcpListener;
 
 use self::{
     home::{Claim, Home, Instance},
@@ -27,8 +28,7 @@ use crate::{
     http::{self, Shutdown},
     mailcatcher::{KEEP_DEFAULT, MailCatcher},
     metrics::{self, Health, Numbers},
-    seed,
-    telemetry::{self, Traces},
+    seed, telemetry,
     wiring::Wiring,
     worker,
 };
@@ -63,9 +63,9 @@ struct Running {
     wiring: Wiring,
     server: http::Server,
     numbers: Numbers,
+    metrics: TcpListener,
     catcher: MailCatcher,
     gateway: gateway::Running,
-    traces: Option<Traces>,
     is_new: bool,
     cluster: Cluster,
     instance: Instance,
@@ -154,10 +154,11 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         .with("MAIL_USERNAME", "")
         .with("MAIL_PASSWORD", "")
         .with("OMS_METRICS_LISTEN", format!("127.0.0.1:{}", metrics.port))
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", "")
         .with_default("OMS_LOG", "warn")
         .with_default("OMS_LOG_FORMAT", "pretty");
     let config = |database: &str| Config::read(&environment.clone().with("DATABASE_URL", database), Needs::Development);
-    let traces = telemetry::init(&config(&instance.database)?);
+    telemetry::init(&config(&instance.database)?);
 
     let prepared = database::prepare(&cluster).await?;
     match prepared.applied {
@@ -165,12 +166,22 @@ async fn start(home: Home, environment: Environment, reset: bool, shutdown: Shut
         applied => println!("schema     {applied} migrations applied"),
     }
     let catcher = MailCatcher::new(smtp.listener, mail_page.listener, KEEP_DEFAULT, Arc::new(SystemClock));
-    drop(metrics.listener);
     let numbers = metrics::begin(config(&instance.database)?.metrics_listen)?;
     let wiring = Wiring::new(config(&instance.database)?)?;
     let gateway = gateway::start(&wiring.config, wiring.clock.clone(), gateway.listener, shutdown.clone()).await?;
     let server = http::serve_on(api.listener, &wiring, shutdown)?;
-    Ok(Running { wiring, server, numbers, catcher, gateway, traces, cluster, instance, home, is_new: prepared.is_new })
+    Ok(Running {
+        wiring,
+        server,
+        numbers,
+        metrics: metrics.listener,
+        catcher,
+        gateway,
+        cluster,
+        instance,
+        home,
+        is_new: prepared.is_new,
+    })
 }
 
 async fn start_cluster(home: &Home, pg_bin: Option<PathBuf>) -> anyhow::Result<Cluster> {
@@ -185,28 +196,27 @@ async fn serve(
     began: Instant,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<ExitCode> {
-    let Running { wiring, server, numbers, catcher, gateway, traces, cluster, instance, home, is_new } = running;
+    let Running { wiring, server, numbers, metrics, catcher, gateway, cluster, instance, home, is_new } = running;
     let demo = demo.filter(|_| is_new);
     home.announce(&instance)?;
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
     let (workers_shutdown, mail_shutdown) = (shutdown.clone(), told(shutdown.clone()));
     let health = Health::new(true);
-    let watching = numbers.serve(&wiring, health.clone(), shutdown.clone()).await?;
+    let watching = numbers.serve(&wiring, &health, Some(metrics)).await?;
     let opening = async {
         tokio::select! {
             outcome = open(&wiring, &cluster, &instance, &home, demo, began) => outcome,
             () = shutdown.started() => Ok(()),
         }
     };
-    let ((), (), (), caught, worked, opened) = tokio::join!(
+    let ((), (), caught, worked, opened) = tokio::join!(
         server.run(),
-        watching,
         gateway.run(),
         catcher.run(mail_shutdown),
         worker::run(&wiring, &health, workers_shutdown),
         async { opening.await.inspect_err(|error| eprintln!("error: {error:#}\nCtrl-C stops what is running")) },
     );
-    drop((wiring, traces));
+    drop((wiring, watching));
     tokio::task::spawn_blocking(move || cluster.stop()).await?;
     drop(home);
     println!("\nstopped; the data stays for the next time");

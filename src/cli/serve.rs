@@ -54,9 +54,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             crate::worker::run(&wiring, &health, shutdown.clone()).await
         }
     };
-    let watching = numbers.serve(&wiring, health.clone(), shutdown.clone()).await?;
-    let ((), worked, ()) = tokio::join!(server.run(), workers, watching);
-    worked?;
+    let watching = numbers.serve(&wiring, &health, None).await?;
+    // Workers that cannot start end the process; otherwise both end when they are asked to.
+    let serving = async {
+        server.run().await;
+        Ok(())
+    };
+    tokio::try_join!(serving, workers)?;
+    drop(watching);
     Ok(ExitCode::SUCCESS)
 }
 

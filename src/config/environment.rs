@@ -39,6 +39,10 @@ impl Environment {
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
             match value.into_string() {
+                // An empty one counts as not set, so it hides nothing of the file: Compose passes on what is not set like that.
+                Ok(value) if value.trim().is_empty() => {
+                    values.entry(name).or_insert(value);
+                }
                 Ok(value) => {
                     values.insert(name, value);
                 }

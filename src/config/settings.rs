@@ -208,7 +208,7 @@ pub const GROUPS: &[Group] = &[
             optional(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 "http://127.0.0.1:4318",
-                "A collector of traces that speaks OTLP over HTTP, without TLS. Requests, jobs, mails and calls to the gateway are then sent to it as spans. None are sent when empty; trace ids are in the log either way.",
+                "A collector of traces that speaks OTLP over HTTP, without TLS. Requests, jobs, mails and calls to the gateway are then sent to it as spans. The same for all processes: what one without it begins, another takes for not to be sent. None are sent when empty; trace ids are in the log either way.",
             ),
             with_default(
                 "OMS_LOG",

@@ -29,7 +29,7 @@ use super::{
     limit::{self, RateLimit},
     meter,
     overload::Gate,
-    panics, problems,
+    problems,
     problems::{DEADLINE_EXCEEDED, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT, TOO_BUSY, URI_TOO_LONG},
     request_id,
     routes::{Entry, Routes, UNKNOWN},
@@ -123,10 +123,11 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
     }
 
     async fn answer(&self, request: Request, span: &mut Span) -> Response {
-        let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let entry = self.routes.find(&path);
+        let route = entry.map_or_else(|| UNKNOWN.clone(), |entry| entry.template.clone());
+        let mut note = Note { method: method.clone(), route, began: Instant::now(), span, is_told: false };
         let origin = self.cors.origin(request.headers());
         let is_preflight =
             method == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -143,15 +144,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         }
         headers::apply(&mut response, path.starts_with("/v1/"));
         self.cors.apply(&mut response, origin, is_preflight);
-        let route = entry.map_or(&*UNKNOWN, |entry| &entry.template);
-        let (status, took) = (response.status(), started.elapsed());
-        access_log::write(&method, route, status, took);
-        meter::record(&method, route, status, took);
-        span.rename(|| format!("{method} {route}"));
-        span.say("http.response.status_code", i64::from(status.as_u16()));
-        if status.is_server_error() {
-            span.fail(status.as_str().to_owned());
-        }
+        note.tell(response.status().as_u16());
         response
     }
 
@@ -220,10 +213,44 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
                 Ok(problems::explain(error, &progress, entry, described))
             }
             Ok(Err(_panic)) => {
-                panics::count();
+                kernel::panics::count();
                 Err(INTERNAL.problem("We have logged it. If it stays, tell us the request id."))
             }
             Err(_elapsed) => Err(out_of_time(&progress, deadline)),
+        }
+    }
+}
+
+/// What is written down and counted of a request, once: how it was answered, or that its client did not wait.
+struct Note<'a> {
+    method: Method,
+    route: Arc<str>,
+    began: Instant,
+    span: &'a mut Span,
+    is_told: bool,
+}
+
+impl Note<'_> {
+    /// The status of a request whose client hung up before there was an answer; nobody is sent it.
+    const HUNG_UP: u16 = 499;
+
+    fn tell(&mut self, status: u16) {
+        self.is_told = true;
+        let (method, route, took) = (meter::word(&self.method), &self.route, self.began.elapsed());
+        access_log::write(&self.method, route, status, took);
+        meter::record(method, route, status, took);
+        self.span.rename(|| format!("{method} {route}"));
+        self.span.say("http.response.status_code", i64::from(status));
+        if status >= 500 {
+            self.span.fail(status.to_string());
+        }
+    }
+}
+
+impl Drop for Note<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(Self::HUNG_UP);
         }
     }
 }

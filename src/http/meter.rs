@@ -7,20 +7,21 @@ use std::{
 };
 
 use kernel::metrics::{self, Counter, Histogram, KeyValue};
-use poem::http::{Method, StatusCode};
+use poem::http::Method;
 
 use super::overload::Gate;
 
 /// From what a cached answer takes to the deadline of a request.
 const BOUNDARIES: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// How many kinds of refusals (operation and status) are told apart in one process. There are hundreds of operations with half
-/// a dozen of them each, and whoever tries them all would fill everybody's Prometheus. Answers that went well, and failures of
-/// ours, always have their route.
-const REFUSALS: usize = 120;
+/// How many kinds of answers (operation and status) are told apart in one process, and how many of them may be refusals:
+/// there are a hundred operations with half a dozen refusals each, and whoever tries them all would fill everybody's
+/// Prometheus. What comes on top is counted without its route.
+const KINDS: usize = 300;
+const REFUSALS: usize = 100;
 
-/// The route of the refusals beyond that.
-const OTHER: &str = "other";
+/// The route of what is not told apart.
+static OTHER: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("other"));
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     let about = "How long requests took, from their head to their answer.";
@@ -28,18 +29,23 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
 });
 
 static LIMITED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    let about = "Requests that were refused for coming too often: by caller, by address, or as guesses.";
+    let about = "Requests that were refused for coming too often, counted by caller or by address.";
     metrics::counter("oms_http_rate_limited", about)
 });
 
-type Refusal = (&'static str, Arc<str>, u16);
+type Kind = (&'static str, Arc<str>, u16);
 
-static KNOWN_REFUSALS: LazyLock<RwLock<HashSet<Refusal>>> = LazyLock::new(RwLock::default);
+#[derive(Default)]
+struct Known {
+    kinds: HashSet<Kind>,
+    refusals: usize,
+}
+
+static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
 /// Notes one request. `route` is the template, never the path itself.
-pub(super) fn record(method: &Method, route: &Arc<str>, status: StatusCode, took: Duration) {
-    let (method, status) = (word(method), status.as_u16());
-    let route = if (400..500).contains(&status) { told_apart((method, route.clone(), status)) } else { route.clone() };
+pub(super) fn record(method: &'static str, route: &Arc<str>, status: u16, took: Duration) {
+    let route = told_apart((method, route.clone(), status));
     let labels = [
         KeyValue::new("http.request.method", method),
         KeyValue::new("http.route", route),
@@ -74,13 +80,13 @@ pub(super) fn watch(gate: &Arc<Gate>) {
         .build();
     meter
         .u64_observable_counter("oms_panics")
-        .with_description("Requests that ended in a panic. Anything but 0 is a bug.")
-        .with_callback(|observer| observer.observe(super::panics::caught(), &[]))
+        .with_description("Panics of requests and of the intake. Anything but 0 is a bug.")
+        .with_callback(|observer| observer.observe(kernel::panics::caught(), &[]))
         .build();
 }
 
 /// A method of the standard, or `_OTHER`, as the conventions of OpenTelemetry say.
-fn word(method: &Method) -> &'static str {
+pub(super) fn word(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -93,18 +99,25 @@ fn word(method: &Method) -> &'static str {
     }
 }
 
-/// The refusal's route, or `other` when there are too many to tell apart.
-fn told_apart(refusal: Refusal) -> Arc<str> {
-    let known = KNOWN_REFUSALS.read().unwrap_or_else(PoisonError::into_inner);
-    if known.contains(&refusal) {
-        return refusal.1;
+/// The route, or `other` when there are too many kinds to tell apart. Methods that do nothing have none.
+fn told_apart(kind: Kind) -> Arc<str> {
+    if matches!(kind.0, "HEAD" | "OPTIONS" | "_OTHER") {
+        return OTHER.clone();
+    }
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    if known.kinds.contains(&kind) {
+        return kind.1;
     }
     drop(known);
-    let mut known = KNOWN_REFUSALS.write().unwrap_or_else(PoisonError::into_inner);
-    let route = refusal.1.clone();
-    if known.len() < REFUSALS || known.contains(&refusal) {
-        known.insert(refusal);
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let (route, is_refusal) = (kind.1.clone(), (400..500).contains(&kind.2));
+    if known.kinds.contains(&kind) {
         return route;
     }
-    Arc::from(OTHER)
+    if known.kinds.len() >= KINDS || (is_refusal && known.refusals >= REFUSALS) {
+        return OTHER.clone();
+    }
+    known.refusals += usize::from(is_refusal);
+    known.kinds.insert(kind);
+    route
 }

@@ -24,8 +24,10 @@ const FIRST_LOOKS: usize = 10;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The port cannot be opened.
-    #[error("cannot listen on {address} (OMS_LISTEN)")]
+    #[error("cannot listen on {address} ({setting})")]
     Bind {
+        /// The setting that says so.
+        setting: &'static str,
         /// Where.
         address: SocketAddr,
         /// Why.
@@ -48,17 +50,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the port.
+    /// Opens the port that a setting names.
     ///
     /// # Errors
     /// When it is taken or not ours to open.
     pub async fn bind(
+        setting: &'static str,
         address: SocketAddr,
         max_connections: usize,
         app: BoxEndpoint<'static, Response>,
         shutdown: Shutdown,
     ) -> Result<Self, ServerError> {
-        let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Bind { address, source })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServerError::Bind { setting, address, source })?;
         Self::on(listener, max_connections, app, shutdown)
     }
 
@@ -73,7 +77,11 @@ impl Server {
         shutdown: Shutdown,
     ) -> Result<Self, ServerError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let address = listener.local_addr().map_err(|source| ServerError::Bind { address: unknown, source })?;
+        let address = listener.local_addr().map_err(|source| ServerError::Bind {
+            setting: "a port that is open",
+            address: unknown,
+            source,
+        })?;
         Ok(Self {
             listener,
             address,

@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Edge, Limits, Routes, Server, Shutdown, panics, shutdown::Trigger};
+use super::{Edge, Limits, Routes, Server, Shutdown, shutdown::Trigger};
 
 /// A thing to be made
 #[derive(Object)]
@@ -100,7 +100,7 @@ impl Site {
         let edge =
             Edge::new(app, routes, vec!["https://shop.example.com".to_owned()], limits).describing(Arc::new(document));
         let (trigger, shutdown) = Shutdown::by_hand();
-        let server = Server::bind(([127, 0, 0, 1], 0).into(), 100, edge.boxed(), shutdown).await.unwrap();
+        let server = Server::bind("OMS_LISTEN", ([127, 0, 0, 1], 0).into(), 100, edge.boxed(), shutdown).await.unwrap();
         let address = server.address();
         let server = tokio::spawn(server.run());
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
@@ -274,11 +274,11 @@ async fn a_key_that_cannot_be_read_is_refused_not_ignored() {
 #[tokio::test]
 async fn r_11_panics_are_caught_counted_and_answered_as_a_problem() {
     let site = Site::new().await;
-    let before = panics::caught();
+    let before = kernel::panics::caught();
     let body = problem(site.get("/panic").await, 500, "internal").await;
     assert!(!body.to_string().contains("secret"));
     problem(site.get("/panic-in-task").await, 500, "internal").await;
-    assert_eq!(panics::caught(), before + 2);
+    assert_eq!(kernel::panics::caught(), before + 2);
     let body = problem(site.get("/bare-500").await, 500, "internal").await;
     assert!(!body.to_string().contains("secret"));
 }

@@ -83,7 +83,7 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let traceparent = request::current().traceparent;
-        let mut span = Span::begin(trace::Kind::Client, "mail", traceparent.as_deref());
+        let mut span = Span::begin(trace::Kind::Client, "send mail", traceparent.as_deref());
         let outcome = self.hand_over(mail).await;
         let word = match &outcome {
             Ok(()) => {

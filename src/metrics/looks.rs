@@ -11,14 +11,14 @@ use kernel::{
 use opentelemetry::metrics::Gauge;
 
 use super::Health;
-use crate::{http::Shutdown, wiring::Wiring};
+use crate::wiring::Wiring;
 
 /// How often everything is looked at.
 const EVERY: Duration = Duration::from_secs(10);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long the link to Redis may take to be opened behind our back.
-const OPENING: Duration = Duration::from_millis(300);
+/// After this the link to Redis tries again, if it had given it up.
+const AGAIN: Duration = Duration::from_millis(700);
 
 struct Instruments {
     database_up: Gauge<u64>,
@@ -29,8 +29,8 @@ struct Instruments {
     unsettled: Gauge<f64>,
 }
 
-/// Looks around until shutdown.
-pub(super) async fn look_around(wiring: Wiring, health: Health, mut shutdown: Shutdown) {
+/// Looks around until it is dropped.
+pub(super) async fn look_around(wiring: Wiring, health: Health) {
     let meter = metrics::meter();
     let number = |name: &'static str, about: &'static str| meter.u64_gauge(name).with_description(about).build();
     let age =
@@ -46,30 +46,56 @@ pub(super) async fn look_around(wiring: Wiring, health: Health, mut shutdown: Sh
             "How long the oldest payment, capture, release or refund has been waiting for the gateway's word; 0 when none is.",
         ),
     };
+    let mut counting = Outage::default();
     loop {
-        tokio::join!(instruments.look_at_database(&wiring, &health), instruments.look_at_redis(&wiring));
-        tokio::select! {
-            () = shutdown.stopping() => return,
-            () = tokio::time::sleep(EVERY) => {}
+        let looks = tokio::join!(
+            instruments.look_at_database(&wiring),
+            instruments.look_at_queues(&wiring, health.has_workers()),
+            instruments.look_at_redis(&wiring)
+        );
+        // Why, is told by those who need the database for more than counting.
+        counting.tell(looks.1);
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Says once that what waits in the database cannot be counted, and once that it can again.
+#[derive(Default)]
+struct Outage {
+    is_told: bool,
+}
+
+impl Outage {
+    fn tell(&mut self, is_counted: bool) {
+        if is_counted == self.is_told {
+            self.is_told = !is_counted;
+            if is_counted {
+                tracing::info!("what waits in the database is counted again");
+            } else {
+                tracing::warn!(
+                    "what waits in the database cannot be counted; oms_jobs_ready and the like stay as they are"
+                );
+            }
         }
     }
 }
 
 impl Instruments {
-    async fn look_at_database(&self, wiring: &Wiring, health: &Health) {
+    async fn look_at_database(&self, wiring: &Wiring) {
         let look = async {
-            if health.has_workers() {
-                self.look_at_queues(wiring).await
-            } else {
-                let mut conn = wiring.health_pool.get().await.ok()?;
-                migration::ping(&mut conn).await.ok()
-            }
+            let mut conn = wiring.health_pool.get().await.ok()?;
+            migration::ping(&mut conn).await.ok()
         };
         let answer = tokio::time::timeout(PATIENCE, look).await.ok().flatten();
         self.database_up.record(u64::from(answer.is_some()), &[]);
     }
 
-    async fn look_at_queues(&self, wiring: &Wiring) -> Option<()> {
+    /// Whether everything was counted; a process without workers counts nothing.
+    async fn look_at_queues(&self, wiring: &Wiring, has_workers: bool) -> bool {
+        !has_workers || tokio::time::timeout(PATIENCE, self.count(wiring)).await.ok().flatten().is_some()
+    }
+
+    async fn count(&self, wiring: &Wiring) -> Option<()> {
         let mut conn = wiring.machinery_pool.get().await.ok()?;
         let backlog = admin::backlog(&mut conn).await.ok()?;
         for queue in [Queue::Urgent, Queue::Bulk] {
@@ -92,7 +118,7 @@ impl Instruments {
         }
         let mut is_up = wiring.redis.answers().await;
         if !is_up {
-            tokio::time::sleep(OPENING).await;
+            tokio::time::sleep(AGAIN).await;
             is_up = wiring.redis.answers().await;
         }
         self.redis_up.record(u64::from(is_up), &[]);

@@ -53,13 +53,15 @@ impl Health {
     /// `GET /healthz`: 503 when a worker has ended, which only a new process can mend. Asks no database: one that is away
     /// is no reason to begin this process again.
     pub(super) fn endpoint(&self) -> impl Endpoint<Output = Response> + use<> {
-        let engine = self.engine.clone();
+        let (engine, has_workers) = (self.engine.clone(), self.has_workers);
         make_sync(move |_request| {
             let stats = engine.get().map(Watch::stats).unwrap_or_default();
-            let (status, word) = if stats.workers_alive < stats.workers && engine.get().is_some_and(Watch::is_working) {
-                (StatusCode::SERVICE_UNAVAILABLE, "workers are missing")
-            } else {
-                (StatusCode::OK, "ok")
+            let (status, word) = match engine.get() {
+                None if has_workers => (StatusCode::SERVICE_UNAVAILABLE, "workers have not started"),
+                Some(engine) if engine.is_working() && stats.workers_alive < stats.workers => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "workers are missing")
+                }
+                _ => (StatusCode::OK, "ok"),
             };
             let body = serde_json::json!({
                 "status": word, "workers": stats.workers, "workers_alive": stats.workers_alive,
@@ -130,5 +132,20 @@ pub fn watch(health: &Health, engine: &Watch) {
             .with_description(about)
             .with_callback(move |observer| observer.observe(value(&engine.stats()), &[]))
             .build();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{Request, http::StatusCode};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_whose_workers_have_not_started_is_not_well() {
+        for (has_workers, expected) in [(true, StatusCode::SERVICE_UNAVAILABLE), (false, StatusCode::OK)] {
+            let endpoint = Health::new(has_workers).endpoint();
+            assert_eq!(endpoint.get_response(Request::default()).await.status(), expected);
+        }
     }
 }

@@ -44,7 +44,7 @@ async fn with_request_id<E: Endpoint<Output = Response>>(
         .header("x-request-id")
         .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
     let id = given.map_or_else(|| DeliveryId::new().to_string(), str::to_owned);
-    let span = Span::begin(trace::Kind::Server, request.method().to_string(), request.header("traceparent"));
+    let span = Span::begin(trace::Kind::Server, "gateway request", request.header("traceparent"));
     let context = request::Context { request_id: Some(id.clone()), traceparent: Some(span.traceparent().to_owned()) };
     let mut response = request::scope(context, endpoint.call(request)).await?;
     if let Ok(value) = HeaderValue::from_str(&id) {

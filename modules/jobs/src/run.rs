@@ -50,7 +50,7 @@ async fn run_here(shared: &Shared, mut job: Claimed) -> Ended {
     let ended = match &verdict {
         Verdict::Finished => {
             let duration_ms = duration.as_secs_f64() * 1000.0;
-            if request::id().is_some() {
+            if !shared.periods.contains_key(job.kind.as_str()) {
                 tracing::info!(job.id, job.kind, job.attempt, duration_ms, "job done");
             } else {
                 tracing::debug!(job.id, job.kind, job.attempt, duration_ms, "periodic job done");

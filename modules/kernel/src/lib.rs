@@ -18,6 +18,7 @@ pub mod mail;
 pub mod metrics;
 pub mod migration;
 mod money;
+pub mod panics;
 mod polite;
 pub mod problem;
 pub mod request;

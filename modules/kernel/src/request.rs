@@ -40,7 +40,12 @@ pub async fn scope<F: Future>(context: Context, work: F) -> F::Output {
 
 /// The present request; empty outside of one.
 pub fn current() -> Context {
-    CURRENT.try_with(Clone::clone).unwrap_or_default()
+    with(Clone::clone)
+}
+
+/// Looks at the present request.
+pub fn with<T>(look: impl Fn(&Context) -> T) -> T {
+    CURRENT.try_with(&look).unwrap_or_else(|_outside| look(&Context::default()))
 }
 
 /// The present request's id.

@@ -32,7 +32,7 @@ static REFUNDED: LazyLock<Counter<u64>> =
 const BATCH_SECONDS: [f64; 10] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 8.0];
 
 static BATCH: LazyLock<Histogram<u64>> = LazyLock::new(|| {
-    let about = "Placements that were committed together.";
+    let about = "Orders that were committed together.";
     let boundaries = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
     metrics::meter()
         .u64_histogram("oms_intake_batch_orders")
@@ -41,7 +41,7 @@ static BATCH: LazyLock<Histogram<u64>> = LazyLock::new(|| {
         .build()
 });
 static COMMIT: LazyLock<Histogram<f64>> = LazyLock::new(|| {
-    let about = "How long a batch of placements took, from BEGIN to COMMIT.";
+    let about = "How long batches of placements took, from BEGIN to COMMIT or to their end without it.";
     metrics::seconds("oms_intake_commit_duration", about, &BATCH_SECONDS)
 });
 static WAIT: LazyLock<Histogram<f64>> = LazyLock::new(|| {
@@ -54,9 +54,14 @@ pub fn waited(wait: Duration) {
     WAIT.record(wait.as_secs_f64(), &[]);
 }
 
-/// A batch went through the database.
-pub fn batch(placements: usize, took: Duration) {
-    BATCH.record(u64::try_from(placements).unwrap_or(u64::MAX), &[]);
+/// So many orders were committed together.
+pub fn batch_committed(orders: usize) {
+    let orders = u64::try_from(orders).unwrap_or(u64::MAX);
+    on_commit(move || BATCH.record(orders, &[]));
+}
+
+/// The database has had a batch for so long, whatever came of it.
+pub fn batch_took(took: Duration) {
     COMMIT.record(took.as_secs_f64(), &[]);
 }
 
@@ -90,6 +95,11 @@ pub fn happened(kind: EventKind) {
 /// Staff took money by hand.
 pub fn taken_by_hand(amount: Money) {
     captured("recorded", amount);
+}
+
+/// The gateway refused to open a payment.
+pub fn not_opened() {
+    on_commit(|| PAYMENTS.add(1, &[KeyValue::new("outcome", "failed")]));
 }
 
 /// The gateway's word changed something.

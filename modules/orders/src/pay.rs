@@ -15,7 +15,7 @@ use payments::{Attempt, AttemptId, AttemptState, CaptureMethod, GatewayError, Op
 use serde_json::json;
 
 use crate::{
-    Orders, api::dto::money, change::Change, error::OrderError, event::EventKind, once::Answer, order::Order,
+    Orders, api::dto::money, change::Change, error::OrderError, event::EventKind, metrics, once::Answer, order::Order,
     paying::minor, status::OrderStatus, store,
 };
 
@@ -191,7 +191,9 @@ async fn write_down(
                 Ok(Some(Answer { body, replayed: false }))
             }
             Err(GatewayError::Refused(reason)) => {
-                payments::refused(conn, attempt.id, reason, now).await?;
+                if payments::refused(conn, attempt.id, reason, now).await?.is_some() {
+                    metrics::not_opened();
+                }
                 idempotency::release(conn, ticket).await?;
                 Ok(None)
             }

@@ -32,6 +32,11 @@ static WEBHOOKS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     metrics::counter("oms_webhooks", about)
 });
 
+/// Counts a report of a gateway of ours: others are not let in.
+fn count(gateway: String, outcome: &'static str) {
+    WEBHOOKS.add(1, &[KeyValue::new("gateway", gateway), KeyValue::new("outcome", outcome)]);
+}
+
 /// What the operations here are about.
 #[derive(Tags)]
 enum PaymentTag {
@@ -124,16 +129,10 @@ impl Api {
     ) -> Result<WebhookResponse, PaymentWebhookProblem> {
         let secrets = self.gateways.get(gateway.0.as_str()).ok_or(PaymentError::UnknownGateway)?;
         let now = self.clock.now();
-        let count = |gateway: &GatewayName, outcome| {
-            // A name of ours: others are not found above.
-            let labels = [KeyValue::new("gateway", gateway.as_str().to_owned()), KeyValue::new("outcome", outcome)];
-            WEBHOOKS.add(1, &labels);
-        };
         secrets.verify(id.0.as_str(), timestamp.0.as_str(), signature.0.as_str(), &body.0, now).map_err(|error| {
-            count(&gateway.0, "refused");
+            count(gateway.0.as_str().to_owned(), "refused");
             PaymentError::InvalidSignature(error)
         })?;
-        let name = gateway.0.clone();
         let webhook =
             Arc::new(Verified { gateway: gateway.0.into_string(), webhook_id: id.0.into_string(), body: body.0 });
         let pool = self.pool.clone();
@@ -141,11 +140,13 @@ impl Api {
             let (pool, webhook) = (pool.clone(), Arc::clone(&webhook));
             async move {
                 let mut conn = pool.get().await?;
-                receive(&mut conn, &webhook, now).await
+                let new = receive(&mut conn, &webhook, now).await?;
+                let (gateway, outcome) = (webhook.gateway.clone(), if new { "stored" } else { "repeated" });
+                metrics::on_commit(move || count(gateway, outcome));
+                Ok::<bool, PaymentError>(new)
             }
         })
         .await?;
-        count(&name, if new { "stored" } else { "repeated" });
         tracing::debug!(new, "payment webhook stored");
         Ok(WebhookResponse::Received(Json(WebhookReceipt { received: true })))
     }

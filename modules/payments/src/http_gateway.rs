@@ -169,11 +169,7 @@ impl HttpGateway {
         let began = Instant::now();
         let mut span =
             Span::begin(trace::Kind::Client, format!("gateway {operation}"), request::current().traceparent.as_deref());
-        let mut request = request.header("traceparent", span.traceparent());
-        if let Some(id) = request::id() {
-            request = request.header("x-request-id", id);
-        }
-        let answer = Self::exchange(request).await;
+        let answer = Self::exchange(on_behalf(request, &span)).await;
         let outcome = match &answer {
             Ok(_) => "ok",
             Err(GatewayError::Refused(_)) => "refused",
@@ -218,6 +214,14 @@ impl HttpGateway {
         let url = self.address(segments)?;
         self.call(operation, self.request(Method::POST, url).header("idempotency-key", key).json(body)).await
     }
+}
+
+/// Says for which request of ours the gateway is asked, and as which part of it.
+fn on_behalf(mut request: RequestBuilder, span: &Span) -> RequestBuilder {
+    if let Some(id) = request::id() {
+        request = request.header("x-request-id", id);
+    }
+    request.header("traceparent", span.traceparent())
 }
 
 /// Whether an answer is a "no" to what was asked. "Not you" (401, 403), "not now" (408, 425, 429), "still at it" (409

@@ -209,14 +209,15 @@ fn an_address_that_cannot_work_is_refused_at_the_start() {
 #[tokio::test]
 async fn the_request_id_goes_along() {
     let there = start().await;
-    there.answers(201, json!({"id": "p-1", "pay_url": "http://127.0.0.1/pay/x"}));
     let context = request::Context { request_id: Some("req-7".into()), traceparent: None };
+    let span = Span::begin(trace::Kind::Client, "gateway create", None);
     let request = request::scope(context, async {
         let url = there.gateway.address(&["api"]).unwrap();
-        there.gateway.request(Method::GET, url).build().unwrap()
+        on_behalf(there.gateway.request(Method::GET, url), &span).build().unwrap()
     })
     .await;
     assert_eq!(request.headers()["x-request-id"], "req-7");
+    assert_eq!(request.headers()["traceparent"], span.traceparent());
     let printed = format!("{:?}", there.gateway);
     assert!(!printed.contains("the-key"));
 }

@@ -138,7 +138,7 @@ pub async fn opened(
     Ok(attempt)
 }
 
-/// Records that the gateway will not take it. Joins the caller's transaction.
+/// Records that the gateway will not take it; `None` when the attempt is over already. Joins the caller's transaction.
 ///
 /// # Errors
 /// [`PaymentError::UnknownAttempt`], and what the database said.
@@ -147,9 +147,9 @@ pub async fn refused(
     id: AttemptId,
     reason: &str,
     at: DateTime<Utc>,
-) -> Result<Attempt, PaymentError> {
+) -> Result<Option<Attempt>, PaymentError> {
     let mut attempt = store::lock_attempt(conn, id).await?.ok_or(PaymentError::UnknownAttempt(id))?;
-    let Some(next) = attempt.state.after(AttemptEvent::Refuse) else { return Ok(attempt) };
+    let Some(next) = attempt.state.after(AttemptEvent::Refuse) else { return Ok(None) };
     attempt.state = next;
     attempt.updated_at = at;
     store::save_attempt(conn, &attempt).await?;
@@ -168,7 +168,7 @@ pub async fn refused(
         },
     )
     .await?;
-    Ok(attempt)
+    Ok(Some(attempt))
 }
 
 /// Records that the gateway did not answer: a webhook, or asking again, will tell. Joins the caller's transaction.

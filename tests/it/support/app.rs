@@ -292,7 +292,7 @@ impl TestApp {
             WHERE state <> 'finished' AND NOT (state = 'new' AND kind IN (SELECT kind FROM jobs.schedules))";
         assert_eq!(self.words(left).await, Vec::<String>::new(), "jobs are left over");
         assert_eq!(self.differences().await, vec![]);
-        assert_eq!(http::panics::caught(), 0, "something panicked (guarantee R-11)");
+        assert_eq!(kernel::panics::caught(), 0, "something panicked (guarantee R-11)");
         self.stop.leave();
         self.stop.stop();
     }

@@ -1,9 +1,13 @@
 //! The numbers of a process, as Prometheus would read them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use testkit::TestDatabase;
+use tokio::time::sleep;
 
 use crate::{
     house::source::read,
@@ -11,7 +15,7 @@ use crate::{
         arrange::{buyers, order, shelf, until},
         power_cuts::approve,
     },
-    support::{client::Client, processes::Site},
+    support::{client::Client, logs, processes::Site},
 };
 
 /// More than that would be a burden to whoever keeps them.
@@ -101,6 +105,30 @@ async fn every_number_is_described_and_every_described_number_is_there() {
     assert_eq!(web[statuses], 1.0);
     assert!(web.len() + work.len() < SERIES, "{} and {} series", web.len(), work.len());
     println!("numbers: {} families, {} series of a server, {} of a worker", families.len(), web.len(), work.len());
+}
+
+/// A client that does not wait for its answer is counted all the same: it may be the one who waited longest.
+#[tokio::test]
+async fn who_hangs_up_is_counted() {
+    let database = TestDatabase::new().await;
+    let site = Site::new(database.url()).await.set("OMS_LOG", "info");
+    let mut conn = database.connect().await;
+    let (alice, shelf) = (buyers(&site, &mut conn, 1).await.remove(0), shelf(&mut conn, &[2]).await);
+    let (gateway, server) = (site.gateway().await, site.serve_only().await);
+    let mut client = Client::new(&[site.public], 0).patient_for(Duration::from_millis(500));
+    let placed = alice.place(&mut client, "one", &order(&[(shelf[0], 1)])).await;
+    let path = format!("{}/payments", placed.header("location").unwrap());
+    gateway.freeze();
+    alice.post(&mut client, &path, "pay", r#"{"gateway":"mock"}"#).await.unwrap_err();
+    let hung_up = "http_server_request_duration_seconds_count{http_request_method=\"POST\",http_response_status_code=\"499\",http_route=\"/v1/orders/{id}/payments\"}";
+    let began = Instant::now();
+    while series(server.metrics().await).await.get(hung_up) != Some(&1.0) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", series(server.metrics().await).await);
+        sleep(Duration::from_millis(50)).await;
+    }
+    let lines = logs::lines(&server.log_text());
+    assert!(lines.iter().any(|line| line.get("http.status").is_some_and(|status| status == 499)));
+    gateway.thaw();
 }
 
 /// Whoever tries every operation in every wrong way fills nobody's Prometheus.

@@ -62,7 +62,7 @@ async fn spans_of_requests_jobs_and_mails_are_sent_to_a_collector() {
     let mut conn = database.connect().await;
     let (alice, shelf) = (buyers(&site, &mut conn, 1).await.remove(0), shelf(&mut conn, &[10]).await);
     let _catcher = site.mailcatcher(50).await;
-    let (_server, _worker) = (site.serve_only().await, site.worker().await);
+    let (_gateway, _server, _worker) = (site.gateway().await, site.serve_only().await, site.worker().await);
     let (authorization, parent) = (format!("Bearer {}", alice.token), format!("00-{TRACE}-b7ad6b7169203331-01"));
     let headers = [
         ("authorization", authorization.as_str()),
@@ -70,13 +70,19 @@ async fn spans_of_requests_jobs_and_mails_are_sent_to_a_collector() {
         ("idempotency-key", "k"),
         ("traceparent", parent.as_str()),
     ];
-    let body = order(&[(shelf[0], 1)]);
-    let answer = Client::new(&[site.public], 0).send("POST", "/v1/orders", &headers, &body).await.unwrap();
+    let mut client = Client::new(&[site.public], 0);
+    let answer = client.send("POST", "/v1/orders", &headers, &order(&[(shelf[0], 1)])).await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let path = format!("{}/payments", answer.header("location").unwrap());
+    let answer = client.send("POST", &path, &headers, r#"{"gateway":"mock"}"#).await.unwrap();
+    assert_eq!(answer.status, 422, "the key belongs to the order");
+    let headers = [headers[0], headers[1], ("idempotency-key", "k2"), headers[3]];
+    let answer = client.send("POST", &path, &headers, r#"{"gateway":"mock"}"#).await.unwrap();
     assert_eq!(answer.status, 201, "{}", answer.text());
 
     // Protobuf: names are in it as they are, the trace id as its sixteen bytes.
     let trace = hex::decode(TRACE).unwrap();
-    let mut missing = vec![&b"POST /v1/orders"[..], b"orders.send_mail", b"mail"];
+    let mut missing = vec![&b"POST /v1/orders"[..], b"orders.send_mail", b"send mail", b"gateway create"];
     let began = Instant::now();
     while !missing.is_empty() {
         let left = Duration::from_secs(60).saturating_sub(began.elapsed());
@@ -90,22 +96,32 @@ async fn spans_of_requests_jobs_and_mails_are_sent_to_a_collector() {
     }
 }
 
-#[tokio::test]
-async fn a_collector_that_is_away_costs_nobody_anything() {
+/// Asks for something for seven seconds, which is longer than spans are gathered, and has the server stop.
+async fn goes_on_with(collector: &str) {
     let database = TestDatabase::new().await;
-    let site = Site::new(database.url())
-        .await
-        .set("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", free_address()))
-        .set("OMS_LOG", "info");
+    let site = Site::new(database.url()).await.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector).set("OMS_LOG", "info");
     let mut server = site.serve_only().await;
     let mut client = Client::new(&[site.public], 0);
-    for _ in 0..200 {
-        let began = Instant::now();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(7) {
+        let asked = Instant::now();
         assert_eq!(client.send("GET", "/v1/products", &[], "").await.unwrap().status, 200);
-        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(asked.elapsed() < Duration::from_secs(1));
+        sleep(Duration::from_millis(20)).await;
     }
-    sleep(Duration::from_secs(6)).await;
-    assert_eq!(client.send("GET", "/readyz", &[], "").await.unwrap().status, 200);
     server.ask_to_stop();
     assert!(server.ended(Duration::from_secs(10)).await.success());
+    let told = server.log_text().matches("the collector does not take our spans").count();
+    assert!(told <= 1, "it is told once");
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_costs_nobody_anything() {
+    goes_on_with(&format!("http://{}", free_address())).await;
+}
+
+#[tokio::test]
+async fn a_collector_that_says_nothing_costs_nobody_anything() {
+    let listener = TcpListener::bind(free_address()).await.unwrap();
+    goes_on_with(&format!("http://{}", listener.local_addr().unwrap())).await;
 }

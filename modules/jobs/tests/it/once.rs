@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use jobs::{Ended, Observer};
-use kernel::{Outcome, request};
+use kernel::{Outcome, request, trace};
 
 use crate::support::*;
 
@@ -67,7 +67,12 @@ async fn a_handler_belongs_to_the_request_that_asked_for_it() {
     };
     request::scope(context.clone(), queue.enqueue(&Note { n: 1 })).await;
     until(&engine, |stats| stats.finished == 1).await;
-    assert_eq!(*seen.lock().unwrap(), Some(context));
+    let seen = seen.lock().unwrap().clone().unwrap();
+    assert_eq!(seen.request_id, context.request_id);
+    let of_trace =
+        |context: &request::Context| trace::trace_id(context.traceparent.as_deref().unwrap()).map(str::to_owned);
+    assert_eq!(of_trace(&seen), of_trace(&context));
+    assert_ne!(seen.traceparent, context.traceparent, "it is a piece of work of its own");
     engine.stop().await;
     assert_eq!(*runs.lock().unwrap(), [("test.note".to_owned(), Ended::Finished)]);
 }

@@ -149,6 +149,7 @@ impl Batcher {
             for part in [wet, dry] {
                 // The task outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
                 if AssertUnwindSafe(self.answer_all(part)).catch_unwind().await.is_err() {
+                    kernel::panics::count();
                     tracing::error!("the intake has panicked and goes on with the next batch");
                 }
             }
@@ -226,14 +227,18 @@ impl Batcher {
             // A panic belongs to the order that caused it: the batch fails like any other, and its orders are tried one by one.
             // Its connection is in the middle of something and goes.
             let result = AssertUnwindSafe(transact(&mut warm, placements)).catch_unwind().await;
-            let Ok(result) = result else { return (Err(panicked()), false) };
+            let Ok(result) = result else {
+                kernel::panics::count();
+                return (Err(panicked()), false);
+            };
             let is_usable = result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok();
             (result, is_usable)
         });
-        match outcome.await {
+        let outcome = outcome.await;
+        metrics::batch_took(began.elapsed());
+        match outcome {
             Ok((result, is_usable)) => {
                 self.conn = is_usable.then_some(warm);
-                metrics::batch(placements.len(), began.elapsed());
                 result.map_err(DbError::from)
             }
             // A database that says nothing at all: the connection goes, and whoever repeats the request finds out by its key
@@ -316,6 +321,7 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         (&mut &*conn).batch_execute("ROLLBACK").await?;
     } else {
         write(warm, &movements, &orders, &accepted_placements, &refused_placements, &bodies).await?;
+        metrics::batch_committed(orders.len());
     }
 
     let taken = Keys::of(

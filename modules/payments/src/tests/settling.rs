@@ -241,7 +241,7 @@ async fn asking_twice_to_pay_gives_the_same_attempt() {
     assert_eq!(start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap().id, first.id);
     assert!(query::sums(&mut conn, order).await.unwrap().in_flight);
     let refused = refused(&mut conn, first.id, "no", noon()).await.unwrap();
-    assert_eq!(refused.state, AttemptState::Failed);
+    assert_eq!(refused.unwrap().state, AttemptState::Failed);
     assert_ne!(start(&mut conn, order, "mock", usd(500), CaptureMethod::Automatic, noon()).await.unwrap().id, first.id);
     assert!(matches!(
         start(&mut conn, order, "mock", usd(0), CaptureMethod::Automatic, noon()).await,
