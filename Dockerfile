@@ -11,7 +11,7 @@ COPY migrations ./migrations
 COPY src ./src
 # Cargo wants to see these when it reads the manifest; they are not built.
 COPY tests/it/main.rs ./tests/it/main.rs
-COPY benches/overhead.rs benches/placing.rs ./benches/
+COPY benches/orders.rs benches/overhead.rs benches/placing.rs ./benches/
 # Which commit this is: git rev-parse HEAD. Shown by `oms --version` and by the metric oms_build_info.
 ARG OMS_REVISION=unknown
 # Both caches outlive the layer: a change in src/ compiles what has changed, not the 400 crates below it.

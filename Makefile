@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test fire chaos lint deny schemathesis bench bench-overhead openapi generate schema coverage
+.PHONY: help dev test fire chaos lint deny schemathesis bench bench-intake bench-overhead openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,11 @@ schemathesis: ## Ask the API for everything that its document promises; MINUTES=
 	@cargo build --locked --bin oms
 	@scripts/schemathesis.sh
 
-bench: ## Orders per second through the intake, on a PostgreSQL with fsync on
+bench: ## Orders per second over HTTP against pgbench with our statements, in turn, on a PostgreSQL with fsync on
+	@scripts/need.sh postgres
+	@cargo bench --locked --quiet --bench orders
+
+bench-intake: ## Orders per second through the intake alone, in one process
 	@scripts/need.sh postgres
 	@cargo bench --locked --quiet --bench placing
 
