@@ -1,5 +1,5 @@
-//! One line for each request: what was asked, what was answered (499: the client did not wait), how long it took. No query string, and no address but of those
-//! who ask too much: whoever runs this wants to know where they are.
+//! One line for each request: what was asked, what was answered (499: the client did not wait), how long it took. No query
+//! string, and no address but of those who ask too much: whoever runs this wants to know where they are.
 
 use std::time::Duration;
 

@@ -132,7 +132,18 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         Self { inner, redis, flights: Mutex::default() }
     }
 
+    /// Looks, and counts what needs no look at the database, or has to go without this one.
     async fn look(&self, key: &str) -> Option<Known> {
+        let known = self.ask(key).await;
+        match &known {
+            None => count("bypass"),
+            Some(Known::Answer(_)) => count("hit"),
+            Some(Known::Nothing { .. }) => {}
+        }
+        known
+    }
+
+    async fn ask(&self, key: &str) -> Option<Known> {
         let entry = format!("oms:catalog:{key}");
         let (changes, entry) = self
             .redis
@@ -175,28 +186,16 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let key = hex::encode(Sha256::digest(target));
         match self.look(&key).await {
-            None => {
-                count("bypass");
-                return self.inner.call(request).await;
-            }
-            Some(Known::Answer(kept)) => {
-                count("hit");
-                return Ok(kept.into_response());
-            }
+            None => return self.inner.call(request).await,
+            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
             Some(Known::Nothing { .. }) => {}
         }
         let flight = self.flight(&key);
         let _turn = timeout(COMPANY, flight.lock()).await;
         // Somebody else may have found the answer while we waited.
         let changes = match self.look(&key).await {
-            None => {
-                count("bypass");
-                return self.inner.call(request).await;
-            }
-            Some(Known::Answer(kept)) => {
-                count("hit");
-                return Ok(kept.into_response());
-            }
+            None => return self.inner.call(request).await,
+            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
             Some(Known::Nothing { changes }) => changes,
         };
         count("miss");
