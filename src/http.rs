@@ -27,6 +27,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use poem::{EndpointExt, Route, endpoint::BoxEndpoint, get};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -53,14 +54,17 @@ pub fn app(
     for path in ["/", "/healthz", "/readyz", "/openapi.json", "/docs", "/redoc", "/problems", "/problems/{code}"] {
         routes.add_page(path);
     }
+    let text = Bytes::from(document.compact()?);
+    let (for_swagger, for_redoc) = (text.clone(), text.clone());
+    let read_by = |reader: fn(&str) -> String, text: Bytes| move || reader(&String::from_utf8_lossy(&text));
     let description: Arc<Value> = Arc::new(document.value().clone());
     let site = Route::new()
         .at("/", get(site::home()))
         .at("/healthz", get(health::alive()))
         .at("/readyz", get(health::ready(wiring, shutdown)))
-        .at("/openapi.json", get(site::json(document.compact()?)))
-        .at("/docs", get(site::page(document.swagger_ui()?, site::Scripts::Inline)))
-        .at("/redoc", get(site::page(document.redoc()?, site::Scripts::Inline)))
+        .at("/openapi.json", get(site::json(text)))
+        .at("/docs", get(site::page(read_by(openapi::swagger_ui, for_swagger), site::Scripts::Inline)))
+        .at("/redoc", get(site::page(read_by(openapi::redoc, for_redoc), site::Scripts::Inline)))
         .at("/problems", get(site::problems()))
         .at("/problems/:code", get(site::problem()))
         .nest("/v1", openapi::service(wiring));

@@ -92,41 +92,34 @@ impl Document {
     pub fn pretty(&self) -> Result<String, DocumentError> {
         Ok(serde_json::to_string_pretty(&self.0)?)
     }
+}
 
-    /// Swagger UI with this document; loads nothing from elsewhere.
-    ///
-    /// # Errors
-    /// Never with a document of ours.
-    pub fn swagger_ui(&self) -> Result<String, DocumentError> {
-        let reader = reader();
-        let page = self.put_into(&reader.swagger_ui_html(), &reader.spec())?;
-        Ok(format!("<!DOCTYPE html>{}", page.replace("<title>Swagger UI</title>", "<title>OMS API</title>")))
-    }
+/// Swagger UI with a compact document; loads nothing from elsewhere.
+pub fn swagger_ui(document: &str) -> String {
+    let reader = reader();
+    let page = put_into(&reader.swagger_ui_html(), &reader.spec(), document);
+    format!("<!DOCTYPE html>{}", page.replace("<title>Swagger UI</title>", "<title>OMS API</title>"))
+}
 
-    /// ReDoc with this document; loads nothing from elsewhere.
-    ///
-    /// # Errors
-    /// Never with a document of ours.
-    pub fn redoc(&self) -> Result<String, DocumentError> {
-        let reader = reader();
-        let page = self.put_into(&reader.redoc_html(), &reader.spec())?;
-        let fonts = "<link href=\"https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700\" rel=\"stylesheet\">";
-        let logo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
-        let nothing = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
-        Ok(page
-            .replace(fonts, "")
-            .replace(logo, nothing)
-            .replace("<title>Redoc</title>", "<title>OMS API</title>")
-            .trim_start()
-            .to_owned())
-    }
+/// ReDoc with a compact document; loads nothing from elsewhere.
+pub fn redoc(document: &str) -> String {
+    let reader = reader();
+    let page = put_into(&reader.redoc_html(), &reader.spec(), document);
+    let fonts = "<link href=\"https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700\" rel=\"stylesheet\">";
+    let logo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
+    let nothing = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+    page.replace(fonts, "")
+        .replace(logo, nothing)
+        .replace("<title>Redoc</title>", "<title>OMS API</title>")
+        .trim_start()
+        .to_owned()
+}
 
-    /// The page of a reader that was made for the document `empty`, with this one in its place.
-    fn put_into(&self, page: &str, empty: &str) -> Result<String, DocumentError> {
-        // '<' is written as an escape, so that no text in the document can end the script it stands in.
-        let document = self.compact()?.replace('<', "\\u003c");
-        Ok(page.replacen(&format!("let spec = {empty}"), &format!("let spec = {document}"), 1))
-    }
+/// The page of a reader that was made for the document `empty`, with another in its place.
+fn put_into(page: &str, empty: &str, document: &str) -> String {
+    // '<' is written as an escape, so that no text in the document can end the script it stands in.
+    let document = document.replace('<', "\\u003c");
+    page.replacen(&format!("let spec = {empty}"), &format!("let spec = {document}"), 1)
 }
 
 /// A service without operations, for its pages.

@@ -1,12 +1,16 @@
-//! Keeps what strangers see of the catalog in Redis for a moment, so that a rush on the shop window is not a rush on the
-//! database.
+//! Keeps what strangers see of the catalog for a moment, so that a rush on the shop window is not a rush on the database.
 //!
-//! * Only GET requests without credentials are answered from it, and only what was answered with 200 is kept.
-//! * Whatever changes the catalog over the API makes everything that was kept before worthless, after its COMMIT and before its
-//!   answer, so that nobody misses their own change. Orders change what is available and do not: that is why a product is kept
-//!   for two seconds only.
+//! * Only GET requests without credentials are answered from it, and only what was answered with 200 is kept, by each process
+//!   in its own memory.
+//! * Whatever changes the catalog over the API makes everything that was kept before worthless, in every process, after its
+//!   COMMIT and before its answer, so that nobody misses their own change: a counter in Redis goes up, and what was kept under
+//!   another count is not shown. Orders change what is available and do not count: that is why a product is kept for two
+//!   seconds only.
+//! * The counter is asked after the request has come, never remembered; whoever is waiting for it shares one question.
 //! * Of many who ask for the same at the same time, one asks the database; whoever has waited a tenth of a second for it asks too.
 //! * Without Redis, or when it does not answer in time, everybody asks the database, as if there were no cache.
+
+mod changes;
 
 use std::{
     collections::HashMap,
@@ -18,12 +22,12 @@ use bytes::Bytes;
 use kernel::metrics::{self, Counter, KeyValue};
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
 };
-use redis::pipe;
-use sha2::{Digest, Sha256};
+use quick_cache::{Weighter, sync::Cache};
 use tokio::time::timeout;
 
+use self::changes::Changes;
 use crate::redis_link::RedisLink;
 
 /// How long what shows stock is kept, counted from when it was asked for: so long may it be out of date.
@@ -34,8 +38,10 @@ const CATEGORIES: Duration = Duration::from_secs(10);
 const COMPANY: Duration = Duration::from_millis(100);
 /// Larger answers are not kept.
 const BODY: usize = 512 * 1024;
-/// Counts the changes of the catalog. What was kept names the count at which it was read.
-const CHANGES: &str = "oms:catalog:changes";
+/// What all answers together may weigh; those that are asked for least go first.
+const MEMORY: u64 = 32 * 1024 * 1024;
+/// What an answer weighs besides its bytes: the entry, the shared pointers, what the allocator rounds up.
+const ENTRY: usize = 256;
 
 static LOOKS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     let about =
@@ -50,8 +56,19 @@ fn count(outcome: &'static str) {
 /// The application with the cache in front of it.
 pub(super) struct CatalogCache<E> {
     inner: E,
-    redis: RedisLink,
+    changes: Changes,
+    kept: Cache<String, Arc<Kept>, Bytewise>,
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// An answer weighs what it takes of memory.
+#[derive(Clone)]
+struct Bytewise;
+
+impl Weighter<String, Arc<Kept>> for Bytewise {
+    fn weight(&self, target: &String, kept: &Arc<Kept>) -> u64 {
+        u64::try_from(ENTRY + target.len() + kept.body.len()).unwrap_or(u64::MAX)
+    }
 }
 
 /// How long the answer to a request may be kept; `None` for everything that is not a stranger's look at the catalog.
@@ -83,134 +100,90 @@ fn is_change(request: &Request) -> bool {
 }
 
 /// What is kept of an answer.
-#[derive(Debug, PartialEq, Eq)]
 struct Kept {
-    etag: Option<String>,
+    /// The count of changes before it was read.
+    changes: i64,
+    until: Instant,
+    etag: Option<HeaderValue>,
     body: Bytes,
 }
 
 impl Kept {
-    /// As it is stored: the ETag on the first line, the body below it.
-    fn packed(&self) -> Vec<u8> {
-        let etag = self.etag.as_deref().unwrap_or_default();
-        [etag.as_bytes(), b"\n", self.body.as_ref()].concat()
-    }
-
-    fn unpacked(packed: &[u8]) -> Option<Self> {
-        let end = packed.iter().position(|byte| *byte == b'\n')?;
-        let (etag, body) = (packed.get(..end)?, packed.get(end + 1..)?);
-        let etag = std::str::from_utf8(etag).ok()?;
-        let etag = (!etag.is_empty()).then(|| etag.to_owned());
-        Some(Self { etag, body: Bytes::copy_from_slice(body) })
-    }
-
-    fn into_response(self) -> Response {
-        let mut response = Response::builder().content_type("application/json; charset=utf-8").body(self.body);
-        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
-            response.headers_mut().insert(header::ETAG, etag);
+    fn response(&self) -> Response {
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        let mut response = Response::builder().header(header::CONTENT_TYPE, content_type).body(self.body.clone());
+        if let Some(etag) = &self.etag {
+            response.headers_mut().insert(header::ETAG, etag.clone());
         }
         response
     }
 }
 
-/// What Redis knows about a question.
+/// What is known about a question.
 enum Known {
-    Answer(Kept),
+    Answer(Arc<Kept>),
     /// Nothing; whoever finds the answer may keep it under this count of changes.
     Nothing {
         changes: i64,
     },
 }
 
-fn etag(headers: &HeaderMap) -> Option<String> {
-    headers.get(header::ETAG)?.to_str().ok().map(str::to_owned)
-}
-
 impl<E: Endpoint<Output = Response>> CatalogCache<E> {
     /// Puts the cache in front of `inner`.
     pub(super) fn new(inner: E, redis: RedisLink) -> Self {
-        Self { inner, redis, flights: Mutex::default() }
+        let kept = Cache::with_weighter(1_000, MEMORY, Bytewise);
+        Self { inner, changes: Changes::new(redis), kept, flights: Mutex::default() }
     }
 
     /// Looks, and counts what needs no look at the database, or has to go without this one.
-    async fn look(&self, key: &str) -> Option<Known> {
-        let known = self.ask(key).await;
-        match &known {
-            None => count("bypass"),
-            Some(Known::Answer(_)) => count("hit"),
-            Some(Known::Nothing { .. }) => {}
-        }
-        known
-    }
-
-    async fn ask(&self, key: &str) -> Option<Known> {
-        let entry = format!("oms:catalog:{key}");
-        let (changes, entry) = self
-            .redis
-            .ask(async |mut conn| {
-                let mut both = pipe();
-                both.get(CHANGES).hmget(&entry, &["changes", "answer"]);
-                both.query_async::<(Option<i64>, (Option<i64>, Option<Vec<u8>>))>(&mut conn).await
-            })
-            .await?;
-        let changes = changes.unwrap_or(0);
-        let answer = match entry {
-            (Some(at), Some(packed)) if at == changes => Kept::unpacked(&packed),
-            _ => None,
+    async fn look(&self, target: &str) -> Option<Known> {
+        let Some(changes) = self.changes.count().await else {
+            count("bypass");
+            return None;
         };
-        Some(answer.map_or(Known::Nothing { changes }, Known::Answer))
-    }
-
-    async fn keep(&self, key: &str, changes: i64, lifetime: Duration, kept: &Kept) {
-        let (entry, packed) = (format!("oms:catalog:{key}"), kept.packed());
-        let milliseconds = i64::try_from(lifetime.as_millis()).unwrap_or(1).max(1);
-        let _kept = self
-            .redis
-            .ask(async |mut conn| {
-                let mut both = pipe();
-                both.atomic().hset(&entry, "changes", changes).ignore().hset(&entry, "answer", packed).ignore();
-                both.pexpire(&entry, milliseconds).ignore();
-                both.query_async::<()>(&mut conn).await
-            })
-            .await;
+        match self.kept.get(target) {
+            Some(kept) if kept.changes == changes && Instant::now() < kept.until => {
+                count("hit");
+                Some(Known::Answer(kept))
+            }
+            _ => Some(Known::Nothing { changes }),
+        }
     }
 
     /// Whoever holds it asks the database.
-    fn flight(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn flight(&self, target: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
-        flights.entry(key.to_owned()).or_default().clone()
+        flights.entry(target.to_owned()).or_default().clone()
     }
 
     async fn read(&self, request: Request, lifetime: Duration) -> poem::Result<Response> {
-        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-        let key = hex::encode(Sha256::digest(target));
-        match self.look(&key).await {
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        match self.look(&target).await {
             None => return self.inner.call(request).await,
-            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
+            Some(Known::Answer(kept)) => return Ok(kept.response()),
             Some(Known::Nothing { .. }) => {}
         }
-        let flight = self.flight(&key);
+        let flight = self.flight(&target);
         let _turn = timeout(COMPANY, flight.lock()).await;
         // Somebody else may have found the answer while we waited.
-        let changes = match self.look(&key).await {
+        let changes = match self.look(&target).await {
             None => return self.inner.call(request).await,
-            Some(Known::Answer(kept)) => return Ok(kept.into_response()),
+            Some(Known::Answer(kept)) => return Ok(kept.response()),
             Some(Known::Nothing { changes }) => changes,
         };
         count("miss");
-        let asked = Instant::now();
+        let until = Instant::now() + lifetime;
         let response = self.inner.call(request).await?;
         let is_json = response.content_type().is_some_and(|kind| kind.starts_with("application/json"));
         if response.status() != StatusCode::OK || !is_json {
             return Ok(response);
         }
-        let etag = etag(response.headers());
+        let etag = response.headers().get(header::ETAG).cloned();
         let (parts, body) = response.into_parts();
         let body = body.into_bytes().await?;
-        let lifetime = lifetime.saturating_sub(asked.elapsed());
-        if body.len() <= BODY && !lifetime.is_zero() {
-            self.keep(&key, changes, lifetime, &Kept { etag, body: body.clone() }).await;
+        if body.len() <= BODY {
+            self.kept.insert(target, Arc::new(Kept { changes, until, etag, body: body.clone() }));
         }
         Ok(Response::from_parts(parts, body.into()))
     }
@@ -227,10 +200,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for CatalogCache<E> {
         let response = self.inner.call(request).await?;
         if is_change && response.status().is_success() {
             // Lost with Redis, and with a client who does not wait for the answer: then what was kept holds for its few seconds.
-            let _told = self
-                .redis
-                .ask(async |mut conn| redis::cmd("INCR").arg(CHANGES).query_async::<i64>(&mut conn).await)
-                .await;
+            self.changes.one_more().await;
         }
         Ok(response)
     }
@@ -272,14 +242,5 @@ mod tests {
             assert!(!is_change(&request(Method::GET, path)), "{path}");
         }
         assert!(!is_change(&request(Method::POST, "/v1/orders")));
-    }
-
-    #[test]
-    fn what_is_kept_comes_back_as_it_was() {
-        for etag in [None, Some("\"3.0123\"".to_owned())] {
-            let kept = Kept { etag, body: Bytes::from_static(b"{\n}\n") };
-            assert_eq!(Kept::unpacked(&kept.packed()), Some(kept));
-        }
-        assert_eq!(Kept::unpacked(b"nonsense"), None);
     }
 }

@@ -134,7 +134,7 @@ impl<E: Endpoint<Output = Response>> Edge<E> {
         let mut response = if method == Method::OPTIONS {
             options(entry)
         } else {
-            let (response, wait) = turnstile::watching(self.counted(request, &path, entry)).await;
+            let (response, wait) = turnstile::watching(Box::pin(self.counted(request, &path, entry))).await;
             let mut response = response.unwrap_or_else(IntoResponse::into_response);
             limit::come_back(&mut response, wait);
             response
@@ -291,7 +291,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         let mut span = Span::begin(trace::Kind::Server, "request", parent);
         let (context, address) = (request_id::context(&request, &span), self.proxies.client(&request));
-        let answer = request::scope(context.clone(), self.answer(request, &mut span));
+        // Boxed, because a future is moved each time it is wrapped, and this one is large.
+        let answer = Box::pin(request::scope(context.clone(), self.answer(request, &mut span)));
         let mut response = match address {
             Some(address) => request::from_address(address, answer).await,
             None => answer.await,

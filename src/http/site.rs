@@ -90,8 +90,7 @@ pub(super) fn home() -> impl Endpoint<Output = Response> {
 }
 
 /// A text that never changes while the process lives.
-pub(super) fn json(text: String) -> impl Endpoint<Output = Response> {
-    let text = Bytes::from(text);
+pub(super) fn json(text: Bytes) -> impl Endpoint<Output = Response> {
     make_sync(move |_request| {
         Response::builder()
             .content_type("application/json")
@@ -101,11 +100,11 @@ pub(super) fn json(text: String) -> impl Endpoint<Output = Response> {
     })
 }
 
-/// A page that never changes while the process lives.
-pub(super) fn page(text: String, scripts: Scripts) -> impl Endpoint<Output = Response> {
-    let text = Bytes::from(text);
+/// A page that never changes while the process lives, made when somebody asks for it: the readers of the API document are
+/// megabytes, and most processes are never asked.
+pub(super) fn page(make: impl Fn() -> String + Send + Sync, scripts: Scripts) -> impl Endpoint<Output = Response> {
     make_sync(move |_request| {
-        let mut response = html(StatusCode::OK, text.clone(), scripts);
+        let mut response = html(StatusCode::OK, make(), scripts);
         response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=60"));
         response
     })

@@ -1,14 +1,16 @@
 //! The keys, and the access tokens that are signed with them.
 //!
 //! An access token is a JWT (RFC 9068) that holds for 15 minutes and is verified without asking the database. One
-//! algorithm, one issuer, one audience, one key: whatever else a token says about itself, it does not hold.
+//! algorithm, one issuer, one audience, one key: whatever else a token says about itself, it does not hold. What a token of
+//! ours says is remembered by its text, because most tokens are shown many times; whether it still holds is asked each time.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use kernel::{Role, SharedClock, UserId};
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -25,6 +27,8 @@ const LEEWAY: TimeDelta = TimeDelta::seconds(2);
 /// Ours have some 400 characters.
 const TOKEN_MAX: usize = 2048;
 const SECRET_MIN: usize = 32;
+/// How many tokens are remembered, at half a kilobyte each.
+const REMEMBERED: usize = 10_000;
 
 kernel::typed_id!(
     /// An access token's own name, for logs and future revocation lists.
@@ -42,7 +46,7 @@ pub enum KeyError {
     Sign(#[source] jsonwebtoken::errors::Error),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -73,6 +77,8 @@ pub struct TokenKeys {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    /// What tokens with our signature say.
+    remembered: Cache<String, Arc<Claims>>,
     kid: String,
     one_time: [u8; 32],
     refresh: [u8; 32],
@@ -108,6 +114,7 @@ impl TokenKeys {
             encoding: EncodingKey::from_secret(&access),
             decoding: DecodingKey::from_secret(&access),
             validation,
+            remembered: Cache::new(REMEMBERED),
             kid: hex::encode(id.first_chunk::<8>().unwrap_or(&[0; 8])),
             one_time: mac(&secret, &[b"oms one-time token v1"]),
             refresh: mac(&secret, &[b"oms refresh token v1"]),
@@ -170,6 +177,20 @@ impl TokenKeys {
         if token.len() > TOKEN_MAX {
             return None;
         }
+        let claims = match self.remembered.get(token) {
+            Some(claims) => claims,
+            None => {
+                let claims = Arc::new(self.verified(token)?);
+                self.remembered.insert(token.to_owned(), claims.clone());
+                claims
+            }
+        };
+        let pass = Pass { user_id: UserId::from_uuid(claims.sub), role: claims.role, version: claims.ver };
+        self.holds(&claims).then_some(pass)
+    }
+
+    /// What a token says, if it is signed by us and for us.
+    fn verified(&self, token: &str) -> Option<Claims> {
         let header = decode_header(token).ok()?;
         if header.crit.is_some()
             || header.typ.as_deref() != Some(TYPE)
@@ -177,9 +198,7 @@ impl TokenKeys {
         {
             return None;
         }
-        let claims = decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
-        let pass = Pass { user_id: UserId::from_uuid(claims.sub), role: claims.role, version: claims.ver };
-        self.holds(&claims).then_some(pass)
+        Some(decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{OptionalExtension, QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
@@ -197,7 +198,7 @@ pub async fn prune(conn: &mut PgConn, now: DateTime<Utc>) -> QueryResult<usize> 
 /// A JSON answer as bytes that can be stored and replayed; in the API document it is a `T`.
 #[derive(Debug, Clone)]
 pub struct JsonBytes<T> {
-    body: Vec<u8>,
+    body: Bytes,
     of: PhantomData<fn() -> T>,
 }
 
@@ -210,8 +211,8 @@ impl<T: ToJSON> JsonBytes<T> {
 
 impl<T> JsonBytes<T> {
     /// Bytes that were made by [`JsonBytes::of`].
-    pub fn from_bytes(body: Vec<u8>) -> Self {
-        Self { body, of: PhantomData }
+    pub fn from_bytes(body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), of: PhantomData }
     }
 
     /// The bytes, to be stored.

@@ -33,9 +33,9 @@ impl Context {
     }
 }
 
-/// Runs `work` as part of the request described by `context`.
-pub async fn scope<F: Future>(context: Context, work: F) -> F::Output {
-    CURRENT.scope(context, work).await
+/// Runs `work` as part of the request described by `context`. (Not an `async fn`, which would hold `work` twice.)
+pub fn scope<F: Future>(context: Context, work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(context, work)
 }
 
 /// The present request; empty outside of one.
@@ -55,8 +55,8 @@ pub fn id() -> Option<String> {
 
 /// Runs `work` on behalf of a client at `address`. Known to the request's own task only: what goes on without the client
 /// has no business with it.
-pub async fn from_address<F: Future>(address: IpAddr, work: F) -> F::Output {
-    ADDRESS.scope(address, work).await
+pub fn from_address<F: Future>(address: IpAddr, work: F) -> impl Future<Output = F::Output> {
+    ADDRESS.scope(address, work)
 }
 
 /// Where the client of the present request is; `None` outside of one.

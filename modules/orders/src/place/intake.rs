@@ -1,6 +1,6 @@
 //! The intake: one task, one connection, whatever is waiting is the next batch.
 //!
-//! A batch is two flights over the network: lock + claim, then all writes + COMMIT. Nothing waits for company: a lone
+//! A batch is two flights over the network: locks and look-ups, then all writes + COMMIT. Nothing waits for company: a lone
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
 //! placements are tried again one by one, so that one bad order never fails its neighbours.
 
@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Placement,
     decide::{Accepted, Refusal, Shelf},
-    statements::{self, Keys},
+    statements,
 };
 use crate::{
     api::dto::OrderView,
@@ -135,8 +135,11 @@ enum Outcome {
         fingerprint: Vec<u8>,
         body: Option<Vec<u8>>,
     },
-    /// Its key was taken by somebody else, who may have given it back since.
-    NotOurs,
+}
+
+/// Somebody else has used the key of one of them since we looked; whoever looks again finds it.
+fn is_key_lost(error: &DbError) -> bool {
+    error.constraint() == Some("idempotency_keys_pkey")
 }
 
 impl Batcher {
@@ -183,7 +186,7 @@ impl Batcher {
         // A connection that broke (not: fell silent) while nobody used it says nothing about the database. Keys make the
         // repetition safe, also when the COMMIT went through and only its answer was lost.
         let is_broken = matches!(&attempt, Err(error @ DbError::Query(_)) if error.is_unavailable());
-        if had_connection && self.conn.is_none() && is_broken {
+        if (had_connection && self.conn.is_none() && is_broken) || attempt.as_ref().is_err_and(is_key_lost) {
             attempt = when_committed(self.attempt(&placements)).await;
         }
         match attempt {
@@ -209,7 +212,9 @@ impl Batcher {
         for pause_ms in [5, 25] {
             match when_committed(self.attempt(&[placement])).await {
                 Ok(outcomes) => return outcomes.into_iter().next().ok_or(OrderError::Overloaded),
-                Err(error) if error.is_lost_race() => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+                Err(error) if error.is_lost_race() || is_key_lost(&error) => {
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -249,7 +254,15 @@ impl Batcher {
 
     async fn connect(&self) -> Result<PgConn, DbError> {
         let settings = PoolSettings { application_name: "oms-intake", ..PoolSettings::default() };
-        match tokio::time::timeout(Duration::from_secs(2), db::connect(&self.settings.database_url, &settings)).await {
+        let connecting = async {
+            let mut conn = db::connect(&self.settings.database_url, &settings).await?;
+            // Everything is looked up by its key here. A plan lives as long as its connection, and one that was made while a
+            // table was empty would read all of it ever after.
+            let by_key = conn.batch_execute("SET enable_seqscan = off").await;
+            by_key.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+            Ok::<_, diesel::ConnectionError>(conn)
+        };
+        match tokio::time::timeout(Duration::from_secs(2), connecting).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(DbError::Pool(Box::new(error))),
             Err(elapsed) => Err(DbError::Pool(Box::new(elapsed))),
@@ -267,39 +280,38 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         placements.iter().flat_map(|placement| placement.lines.iter().map(|line| line.variant_id)).collect();
     variants.sort_unstable();
     variants.dedup();
-    let keys = Keys::of(placements.iter().copied());
 
-    // First flight. The stock rows are locked before the keys are claimed, in every process: no cycle of waiting.
-    let (begun, offers, claimed, numbers) = join4(
+    // First flight.
+    let (begun, offers, stored, numbers) = join4(
         async { (&mut &*conn).batch_execute("BEGIN").await },
         stock::lock_offers(conn, &variants),
-        keys.claim(conn, first.placed_at),
+        statements::find_keys(conn, placements),
         statements::take_numbers(conn, placements.len()),
     )
     .await;
     begun?;
-    let (mut shelf, claimed) = (Shelf::new(offers?), claimed?);
+    let mut shelf = Shelf::new(offers?);
+    let mut stored: HashMap<(UserId, String), _> =
+        stored?.into_iter().map(|(caller, key, fingerprint, body)| ((caller, key), (fingerprint, body))).collect();
     let mut numbers = numbers?.into_iter();
 
     let mut movements = Vec::new();
     let mut orders = Vec::new();
-    let mut bodies = Vec::new();
-    let (mut accepted_placements, mut refused_placements) = (Vec::new(), Vec::new());
+    let mut answers = Vec::new();
+    let mut accepted_placements = Vec::new();
     let mut outcomes = Vec::with_capacity(placements.len());
     for &placement in placements {
-        let is_ours = placement
-            .ticket
-            .as_ref()
-            .is_none_or(|ticket| claimed.iter().any(|(caller, key)| *caller == ticket.caller && *key == ticket.key));
-        if !is_ours {
-            outcomes.push(Outcome::NotOurs);
+        let ticket = placement.ticket.as_ref().filter(|_| !stored.is_empty());
+        if let Some((fingerprint, body)) = ticket.and_then(|ticket| stored.remove(&(ticket.caller, ticket.key.clone())))
+        {
+            outcomes.push(Outcome::KeyTaken { fingerprint, body });
             continue;
         }
         match shelf.decide(placement, &mut movements) {
             Ok(accepted) => {
                 let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
                 let body = JsonBytes::of(&OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at));
-                bodies.push(body.bytes().to_vec());
+                answers.push(body.clone());
                 metrics::placed(&order);
                 orders.push(order);
                 accepted_placements.push(placement);
@@ -307,7 +319,6 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
             }
             Err(refusal) => {
                 metrics::refused(&refusal);
-                refused_placements.push(placement);
                 outcomes.push(Outcome::Refused(refusal));
             }
         }
@@ -317,32 +328,11 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         kernel::metrics::nothing_was_kept();
     }
     if orders.is_empty() || first.dry_run {
-        // Nothing to keep; the claims of what was refused go with it.
+        // Nothing to keep.
         (&mut &*conn).batch_execute("ROLLBACK").await?;
     } else {
-        write(warm, &movements, &orders, &accepted_placements, &refused_placements, &bodies).await?;
+        write(warm, &movements, &orders, &accepted_placements, &answers).await?;
         metrics::batch_committed(orders.len());
-    }
-
-    let taken = Keys::of(
-        placements
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::NotOurs))
-            .map(|(placement, _)| *placement),
-    );
-    if !taken.is_empty() {
-        let found = taken.find(&warm.conn).await?;
-        for (placement, outcome) in placements.iter().zip(&mut outcomes) {
-            let Some(ticket) = placement.ticket.as_ref().filter(|_| matches!(outcome, Outcome::NotOurs)) else {
-                continue;
-            };
-            if let Some((_, _, fingerprint, _, body)) =
-                found.iter().find(|(caller, key, ..)| *caller == ticket.caller && *key == ticket.key)
-            {
-                *outcome = Outcome::KeyTaken { fingerprint: fingerprint.clone(), body: body.clone() };
-            }
-        }
     }
     Ok(outcomes)
 }
@@ -353,8 +343,7 @@ async fn write(
     movements: &[stock::Movement],
     orders: &[Order],
     accepted: &[&Placement],
-    refused: &[&Placement],
-    bodies: &Vec<Vec<u8>>,
+    answers: &[JsonBytes<OrderView>],
 ) -> diesel::QueryResult<()> {
     let conn = &warm.conn;
     let (mut events, mut jobs) = (Vec::new(), Vec::new());
@@ -365,9 +354,8 @@ async fn write(
             NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?.of_request(&placement.request),
         );
     }
-    let (answered, released) = (Keys::of(accepted.iter().copied()), Keys::of(refused.iter().copied()));
     let writes = async {
-        let ((moved, ordered, lined, told), queued, (answered, released)) = join3(
+        let ((moved, ordered, lined, told), queued, kept) = join3(
             join4(
                 stock::append(conn, movements),
                 statements::insert_orders(conn, orders),
@@ -375,11 +363,11 @@ async fn write(
                 statements::insert_events(conn, &events),
             ),
             job::insert(conn, &jobs),
-            join(answered.answer(conn, bodies), released.release(conn)),
+            statements::keep_answers(conn, accepted, answers),
         )
         .await;
         // In the order they were sent: whatever follows the first failure only says that the transaction is aborted.
-        for written in [moved, ordered, lined, told, queued.map(|()| 0), answered, released] {
+        for written in [moved, ordered, lined, told, queued.map(|()| 0), kept] {
             written?;
         }
         Ok::<(), diesel::result::Error>(())
@@ -468,8 +456,8 @@ fn first_events(order: &Order, placement: &Placement) -> Vec<NewEvent> {
     events
 }
 
-/// Tells every caller what became of their placement. Answers those that have to be decided again: the key they came with
-/// was refused to somebody else, or was given back while we looked.
+/// Tells every caller what became of their placement. Answers those that have to be decided again, because the key they came
+/// with was somebody else's who failed.
 fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, followers: Vec<Waiting>) -> Vec<Waiting> {
     let mut open = Vec::new();
     let mut decided: HashMap<(UserId, String), (Vec<u8>, Decision)> = HashMap::new();
@@ -484,10 +472,6 @@ fn settle(batch: Vec<Waiting>, outcomes: Vec<Result<Outcome, OrderError>>, follo
                 Some(body) => Decision::Answer(Answer { body: JsonBytes::from_bytes(body), replayed: true }),
                 None => Decision::InProgress,
             },
-            Ok(Outcome::NotOurs) => {
-                open.push((placement, reply));
-                continue;
-            }
             Err(OrderError::Db(error)) if error.is_unavailable() => Decision::Unavailable,
             Err(error) => {
                 // A caller that has gone away does not want to know.

@@ -6,40 +6,33 @@
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
-use kernel::{OrderId, PgConn, UserId, cached_sql};
+use kernel::{OrderId, PgConn, UserId, cached_sql, idempotency::JsonBytes};
 use serde_json::Value;
 
 use super::Placement;
-use crate::{event::NewEvent, metrics, order::Order};
+use crate::{api::dto::OrderView, event::NewEvent, metrics, order::Order};
 
 cached_sql! {
     Numbers(count: st::Integer = i32) -> st::BigInt,
     "SELECT nextval('orders.number_seq') FROM generate_series(1, $1)"
 }
 cached_sql! {
-    ClaimKeys(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<String>, fingerprints: st::Array<st::Binary> = Vec<Vec<u8>>, at: st::Timestamptz = DateTime<Utc>) -> (st::Uuid, st::Text),
-    "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, created_at) \
-     SELECT c, k, f, $4 FROM unnest($1, $2, $3) AS x(c, k, f) ORDER BY c, k ON CONFLICT DO NOTHING RETURNING caller_id, key"
+    /// Fenced in (OFFSET 0), so that each key is looked up by the index whatever was known of the table when this was planned.
+    FindKeys(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<&'a str>) -> (st::Uuid, st::Text, st::Binary, st::Nullable<st::Binary>),
+    "SELECT i.* FROM unnest($1, $2) AS x(c, k) CROSS JOIN LATERAL (SELECT i.caller_id, i.key, i.fingerprint, i.body \
+     FROM kernel.idempotency_keys i WHERE i.caller_id = x.c AND i.key = x.k OFFSET 0) i"
 }
 cached_sql! {
-    FindKeys(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<String>) -> (st::Uuid, st::Text, st::Binary, st::Nullable<st::SmallInt>, st::Nullable<st::Binary>),
-    "SELECT i.caller_id, i.key, i.fingerprint, i.status, i.body FROM unnest($1, $2) AS x(c, k) \
-     JOIN kernel.idempotency_keys i ON i.caller_id = x.c AND i.key = x.k"
-}
-cached_sql! {
-    AnswerKeys(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<String>, bodies: st::Array<st::Binary> = Vec<Vec<u8>>) -> st::Untyped,
-    "UPDATE kernel.idempotency_keys i SET status = 201, body = x.b FROM unnest($1, $2, $3) AS x(c, k, b) \
-     WHERE i.caller_id = x.c AND i.key = x.k"
-}
-cached_sql! {
-    ReleaseKeys(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<String>) -> st::Untyped,
-    "DELETE FROM kernel.idempotency_keys i USING unnest($1, $2) AS x(c, k) WHERE i.caller_id = x.c AND i.key = x.k"
+    /// Sorted, so that two batches never wait for each other's keys in a circle.
+    KeepAnswers(callers: st::Array<st::Uuid> = Vec<UserId>, keys: st::Array<st::Text> = Vec<&'a str>, fingerprints: st::Array<st::Binary> = Vec<&'a [u8]>, bodies: st::Array<st::Binary> = Vec<&'a [u8]>, at: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>) -> st::Untyped,
+    "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
+     SELECT c, k, f, 201, b, a FROM unnest($1, $2, $3, $4, $5) AS x(c, k, f, b, a) ORDER BY c, k"
 }
 cached_sql! {
     InsertOrders(
-        ids: st::Array<st::Uuid> = Vec<OrderId>, numbers: st::Array<st::Text> = Vec<String>, customers: st::Array<st::Uuid> = Vec<UserId>,
-        statuses: st::Array<st::Text> = Vec<&'static str>, currencies: st::Array<st::Text> = Vec<String>, totals: st::Array<st::BigInt> = Vec<i64>,
-        ship_to: st::Array<st::Jsonb> = Vec<Value>, notes: st::Array<st::Nullable<st::Text>> = Vec<Option<String>>,
+        ids: st::Array<st::Uuid> = Vec<OrderId>, numbers: st::Array<st::Text> = Vec<&'a str>, customers: st::Array<st::Uuid> = Vec<UserId>,
+        statuses: st::Array<st::Text> = Vec<&'static str>, currencies: st::Array<st::Text> = Vec<&'a str>, totals: st::Array<st::BigInt> = Vec<i64>,
+        ship_to: st::Array<st::Jsonb> = Vec<Value>, notes: st::Array<st::Nullable<st::Text>> = Vec<Option<&'a str>>,
         placed: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>, expires: st::Array<st::Nullable<st::Timestamptz>> = Vec<Option<DateTime<Utc>>>,
         confirmed: st::Array<st::Nullable<st::Timestamptz>> = Vec<Option<DateTime<Utc>>>, last_events: st::Array<st::Integer> = Vec<i32>,
     ) -> st::Untyped,
@@ -51,8 +44,8 @@ cached_sql! {
 cached_sql! {
     InsertLines(
         orders: st::Array<st::Uuid> = Vec<OrderId>, positions: st::Array<st::SmallInt> = Vec<i16>, variants: st::Array<st::Uuid> = Vec<uuid::Uuid>,
-        products: st::Array<st::Uuid> = Vec<uuid::Uuid>, businesses: st::Array<st::Uuid> = Vec<uuid::Uuid>, skus: st::Array<st::Text> = Vec<String>,
-        names: st::Array<st::Text> = Vec<String>, quantities: st::Array<st::Integer> = Vec<i32>, list_prices: st::Array<st::BigInt> = Vec<i64>,
+        products: st::Array<st::Uuid> = Vec<uuid::Uuid>, businesses: st::Array<st::Uuid> = Vec<uuid::Uuid>, skus: st::Array<st::Text> = Vec<&'a str>,
+        names: st::Array<st::Text> = Vec<&'a str>, quantities: st::Array<st::Integer> = Vec<i32>, list_prices: st::Array<st::BigInt> = Vec<i64>,
         unit_prices: st::Array<st::BigInt> = Vec<i64>, totals: st::Array<st::BigInt> = Vec<i64>,
     ) -> st::Untyped,
     "INSERT INTO orders.lines (order_id, position, variant_id, product_id, business_id, sku, name, quantity, \
@@ -63,7 +56,7 @@ cached_sql! {
     InsertEvents(
         orders: st::Array<st::Uuid> = Vec<OrderId>, seqs: st::Array<st::Integer> = Vec<i32>, kinds: st::Array<st::Text> = Vec<&'static str>,
         actor_kinds: st::Array<st::Text> = Vec<&'static str>, actors: st::Array<st::Nullable<st::Uuid>> = Vec<Option<UserId>>,
-        requests: st::Array<st::Nullable<st::Text>> = Vec<Option<String>>, data: st::Array<st::Jsonb> = Vec<Value>,
+        requests: st::Array<st::Nullable<st::Text>> = Vec<Option<&'a str>>, data: st::Array<st::Jsonb> = Vec<&'a Value>,
         at: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>,
     ) -> st::Untyped,
     "INSERT INTO orders.events (order_id, seq, kind, actor_kind, actor_id, request_id, data, at) \
@@ -76,54 +69,43 @@ pub async fn take_numbers(conn: &PgConn, count: usize) -> QueryResult<Vec<i64>> 
     Numbers { count: &count }.load(&mut &*conn).await
 }
 
-/// The keys of a batch, as columns.
-#[derive(Debug, Default)]
-pub struct Keys {
-    callers: Vec<UserId>,
-    keys: Vec<String>,
-    fingerprints: Vec<Vec<u8>>,
+/// What is stored under a key: its caller, the key, the fingerprint of the request that used it, and its answer if it has one.
+pub type StoredKey = (UserId, String, Vec<u8>, Option<Vec<u8>>);
+
+/// What is stored under the keys of these placements. Nothing is claimed: whoever keeps an answer under a key that somebody
+/// else has used since is refused by its index. No keys, no flight.
+pub async fn find_keys(conn: &PgConn, placements: &[&Placement]) -> QueryResult<Vec<StoredKey>> {
+    let tickets = || placements.iter().filter_map(|placement| placement.ticket.as_ref());
+    if tickets().next().is_none() {
+        return Ok(vec![]);
+    }
+    FindKeys {
+        callers: &tickets().map(|ticket| ticket.caller).collect(),
+        keys: &tickets().map(|ticket| ticket.key.as_str()).collect(),
+    }
+    .load(&mut &*conn)
+    .await
 }
 
-impl Keys {
-    /// The keys of these placements.
-    pub fn of<'a>(placements: impl IntoIterator<Item = &'a Placement>) -> Self {
-        let mut columns = Self::default();
-        for ticket in placements.into_iter().filter_map(|placement| placement.ticket.as_ref()) {
-            columns.callers.push(ticket.caller);
-            columns.keys.push(ticket.key.clone());
-            columns.fingerprints.push(ticket.fingerprint.clone());
-        }
-        columns
+/// Keeps the answers of accepted placements under their keys. Joins the caller's transaction.
+pub async fn keep_answers(
+    conn: &PgConn,
+    accepted: &[&Placement],
+    answers: &[JsonBytes<OrderView>],
+) -> QueryResult<usize> {
+    let kept = || {
+        let all = accepted.iter().zip(answers);
+        all.filter_map(|(placement, answer)| Some((placement.ticket.as_ref()?, answer, placement.placed_at)))
+    };
+    KeepAnswers {
+        callers: &kept().map(|(ticket, ..)| ticket.caller).collect(),
+        keys: &kept().map(|(ticket, ..)| ticket.key.as_str()).collect(),
+        fingerprints: &kept().map(|(ticket, ..)| ticket.fingerprint.as_slice()).collect(),
+        bodies: &kept().map(|(_, answer, _)| answer.bytes()).collect(),
+        at: &kept().map(|(.., at)| at).collect(),
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// Claims them, in order; answers those that were free.
-    pub async fn claim(&self, conn: &PgConn, at: DateTime<Utc>) -> QueryResult<Vec<(UserId, String)>> {
-        ClaimKeys { callers: &self.callers, keys: &self.keys, fingerprints: &self.fingerprints, at: &at }
-            .load(&mut &*conn)
-            .await
-    }
-
-    /// What is stored under them.
-    pub async fn find(
-        &self,
-        conn: &PgConn,
-    ) -> QueryResult<Vec<(UserId, String, Vec<u8>, Option<i16>, Option<Vec<u8>>)>> {
-        FindKeys { callers: &self.callers, keys: &self.keys }.load(&mut &*conn).await
-    }
-
-    /// Stores an answer under each.
-    pub async fn answer(&self, conn: &PgConn, bodies: &Vec<Vec<u8>>) -> QueryResult<usize> {
-        AnswerKeys { callers: &self.callers, keys: &self.keys, bodies }.execute(&mut &*conn).await
-    }
-
-    /// Gives them back.
-    pub async fn release(&self, conn: &PgConn) -> QueryResult<usize> {
-        ReleaseKeys { callers: &self.callers, keys: &self.keys }.execute(&mut &*conn).await
-    }
+    .execute(&mut &*conn)
+    .await
 }
 
 /// Writes the orders. Joins the caller's transaction.
@@ -135,13 +117,13 @@ pub async fn insert_orders(conn: &PgConn, orders: &[Order]) -> QueryResult<usize
         .map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
     InsertOrders {
         ids: &orders.iter().map(|order| order.id).collect(),
-        numbers: &orders.iter().map(|order| order.number.clone()).collect(),
+        numbers: &orders.iter().map(|order| order.number.as_str()).collect(),
         customers: &orders.iter().map(|order| order.customer_id).collect(),
         statuses: &orders.iter().map(|order| order.status.as_str()).collect(),
-        currencies: &orders.iter().map(|order| order.currency.clone()).collect(),
+        currencies: &orders.iter().map(|order| order.currency.as_str()).collect(),
         totals: &orders.iter().map(|order| order.total_minor).collect(),
         ship_to: &ship_to,
-        notes: &orders.iter().map(|order| order.note.clone()).collect(),
+        notes: &orders.iter().map(|order| order.note.as_deref()).collect(),
         placed: &orders.iter().map(|order| order.placed_at).collect(),
         expires: &orders.iter().map(|order| order.expires_at).collect(),
         confirmed: &orders.iter().map(|order| order.confirmed_at).collect(),
@@ -160,8 +142,8 @@ pub async fn insert_lines(conn: &PgConn, orders: &[Order]) -> QueryResult<usize>
         variants: &lines().map(|(_, line)| line.variant_id.as_uuid()).collect(),
         products: &lines().map(|(_, line)| line.product_id.as_uuid()).collect(),
         businesses: &lines().map(|(_, line)| line.business_id.as_uuid()).collect(),
-        skus: &lines().map(|(_, line)| line.sku.clone()).collect(),
-        names: &lines().map(|(_, line)| line.name.clone()).collect(),
+        skus: &lines().map(|(_, line)| line.sku.as_str()).collect(),
+        names: &lines().map(|(_, line)| line.name.as_str()).collect(),
         quantities: &lines().map(|(_, line)| line.quantity).collect(),
         list_prices: &lines().map(|(_, line)| line.list_price_minor).collect(),
         unit_prices: &lines().map(|(_, line)| line.unit_price_minor).collect(),
@@ -180,8 +162,8 @@ pub async fn insert_events(conn: &PgConn, events: &[NewEvent]) -> QueryResult<us
         kinds: &events.iter().map(|event| event.kind.as_str()).collect(),
         actor_kinds: &events.iter().map(|event| event.actor.kind.as_str()).collect(),
         actors: &events.iter().map(|event| event.actor.id).collect(),
-        requests: &events.iter().map(|event| event.request_id.clone()).collect(),
-        data: &events.iter().map(|event| event.data.clone()).collect(),
+        requests: &events.iter().map(|event| event.request_id.as_deref()).collect(),
+        data: &events.iter().map(|event| &event.data).collect(),
         at: &events.iter().map(|event| event.at).collect(),
     }
     .execute(&mut &*conn)
