@@ -19,8 +19,8 @@ mod support;
 use std::path::Path;
 
 use serde_json::json;
-use subjects::{Bench, Pace, placing};
-use support::{database::Database, report::Report};
+use subjects::{Bench, Pace, few, hot, overload, placing, reads, start, two};
+use support::{bare, database::Database, report::Report};
 
 /// How many orders the large database has unless `OMS_BENCH_ORDERS` says otherwise.
 const LARGE: usize = 1_000_000;
@@ -35,6 +35,11 @@ fn environment(name: &str) -> Option<String> {
 async fn main() {
     // Cargo says `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if let [word, address, directory] = arguments.as_slice()
+        && word == bare::WORD
+    {
+        return bare::serve(address, Path::new(directory)).await;
+    }
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let is_quick = environment("OMS_BENCH_QUICK").is_some();
     let large = environment("OMS_BENCH_ORDERS").map(|orders| orders.parse().unwrap());
@@ -44,6 +49,24 @@ async fn main() {
     let wants = |subject: &str| arguments.is_empty() || arguments.iter().any(|wanted| wanted == subject);
     if wants("placing") {
         bench.measure("placing", placing::measure).await;
+    }
+    if wants("hot") {
+        bench.measure("hot", hot::measure).await;
+    }
+    if wants("few") {
+        bench.measure("few", few::measure).await;
+    }
+    if wants("two") {
+        bench.measure("two", two::measure).await;
+    }
+    if wants("reads") {
+        bench.measure("reads", reads::measure).await;
+    }
+    if wants("start") {
+        bench.measure("start", start::measure).await;
+    }
+    if wants("overload") {
+        bench.measure("overload", overload::measure).await;
     }
     let Bench { database, mut report, pace, .. } = bench;
     report.begin("audit");

@@ -1,6 +1,12 @@
 //! What is measured, one subject in each file.
 
+pub mod few;
+pub mod hot;
+pub mod overload;
 pub mod placing;
+pub mod reads;
+pub mod start;
+pub mod two;
 
 use std::{
     net::SocketAddr,

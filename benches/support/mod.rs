@@ -1,6 +1,7 @@
 //! What the benchmarks share: a PostgreSQL that keeps what it commits, servers in processes of their own, the rulers, a crowd
 //! of clients, and the table and file that say what came of it.
 
+pub mod bare;
 pub mod buyer;
 #[path = "../../tests/it/support/client.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
@@ -10,6 +11,8 @@ pub mod load;
 pub mod needle;
 pub mod pgbench;
 pub mod process;
+pub mod reader;
+pub mod redis;
 pub mod report;
 pub mod server;
 pub mod shop;
