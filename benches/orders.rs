@@ -19,7 +19,7 @@ mod support;
 use std::path::Path;
 
 use serde_json::json;
-use subjects::{Bench, Pace, few, hot, overload, placing, reads, start, two};
+use subjects::{Bench, Pace, few, growth, hot, jobs, overload, placing, reads, start, two};
 use support::{bare, database::Database, report::Report};
 
 /// How many orders the large database has unless `OMS_BENCH_ORDERS` says otherwise.
@@ -64,6 +64,12 @@ async fn main() {
     }
     if wants("start") {
         bench.measure("start", start::measure).await;
+    }
+    if wants("growth") {
+        bench.measure("growth", growth::measure).await;
+    }
+    if wants("jobs") {
+        bench.measure("jobs", jobs::measure).await;
     }
     if wants("overload") {
         bench.measure("overload", overload::measure).await;

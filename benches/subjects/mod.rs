@@ -1,7 +1,9 @@
 //! What is measured, one subject in each file.
 
 pub mod few;
+pub mod growth;
 pub mod hot;
+pub mod jobs;
 pub mod overload;
 pub mod placing;
 pub mod reads;

@@ -81,6 +81,14 @@ impl Crowd {
         self
     }
 
+    /// This crowd, and what it has seen in another run.
+    pub fn add(&mut self, other: Self) {
+        self.took += other.took;
+        self.spent += other.spent;
+        self.take(other);
+        self.latencies.sort_unstable();
+    }
+
     fn take(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.refused += other.refused;
