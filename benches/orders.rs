@@ -14,12 +14,13 @@
 )]
 
 mod subjects;
+#[expect(dead_code, reason = "the other benchmark needs more of it")]
 mod support;
 
 use std::path::Path;
 
 use serde_json::json;
-use subjects::{Bench, Pace, few, growth, hot, jobs, overload, placing, reads, start, two};
+use subjects::{Bench, Pace, few, flame, growth, hot, jobs, overload, placing, reads, start, two};
 use support::{bare, database::Database, report::Report};
 
 /// How many orders the large database has unless `OMS_BENCH_ORDERS` says otherwise.
@@ -73,6 +74,10 @@ async fn main() {
     }
     if wants("overload") {
         bench.measure("overload", overload::measure).await;
+    }
+    // Only when it is asked for by name.
+    if let Some(kept) = environment("OMS_BENCH_PERF") {
+        bench.measure("flame", async |bench| flame::measure(bench, Path::new(&kept)).await).await;
     }
     let Bench { database, mut report, pace, .. } = bench;
     report.begin("audit");

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 
-use self::asking::Asking;
 use super::Bench;
 use crate::support::{
     buyer::{Wanted, buyers},
@@ -68,11 +67,11 @@ pub async fn measure(bench: &mut Bench) {
     }
     bench.database.settle().await;
     let run = Duration::from_secs((bench.pace.run.as_secs() / 3).max(1));
-    for which in 0..asking::KINDS.len() {
+    for (which, kind) in asking::KINDS.into_iter().enumerate() {
         let (mut turns, mut answers) = ([const { Vec::new() }; 2], [0; 2]);
         for _round in 0..bench.pace.rounds {
             for size in 0..sizes.len() {
-                let (server, Asking { questions }) = (&servers[size], &askings[size][which]);
+                let (server, questions) = (&servers[size], &askings[size][which]);
                 let once = async |run| crowd(run, readers(server.api, CONNECTIONS, questions)).await;
                 once(bench.pace.warm_up).await.all_right();
                 let (turn, crowd) = bench.turn(&[server], enough(run, once)).await;
@@ -80,7 +79,7 @@ pub async fn measure(bench: &mut Bench) {
                 turns[size].push(turn);
             }
         }
-        compare(&mut bench.report, asking::KINDS[which], &turns, answers);
+        compare(&mut bench.report, kind, &turns, answers);
     }
     // Last, because it adds pending orders to both.
     let (mut turns, mut answers) = ([const { Vec::new() }; 2], [0; 2]);

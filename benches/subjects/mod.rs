@@ -1,6 +1,7 @@
 //! What is measured, one subject in each file.
 
 pub mod few;
+pub mod flame;
 pub mod growth;
 pub mod hot;
 pub mod jobs;

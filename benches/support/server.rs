@@ -70,6 +70,10 @@ impl Server {
         server
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its processor time so far, in seconds.
     pub fn cpu(&self) -> f64 {
         process::cpu(self.child.id())

@@ -24,9 +24,7 @@ const FOLLOWED: usize = 10;
 const MANY: usize = 2_000;
 
 /// Questions of one kind.
-pub struct Asking {
-    pub questions: Arc<Vec<Question>>,
-}
+pub type Asking = Arc<Vec<Question>>;
 
 #[derive(QueryableByName)]
 struct Known {
@@ -116,5 +114,5 @@ pub async fn all(url: &str, server: SocketAddr) -> [Asking; 4] {
     let mut dice = Dice::new();
     let search = |order: &Known| get(&desk(&format!("q={}", words(order, &mut dice))), r#""number":"#);
     let searches = orders.iter().map(search).collect();
-    [details, pages(server).await, filters, searches].map(|questions| Asking { questions: Arc::new(questions) })
+    [details, pages(server).await, filters, searches].map(Arc::new)
 }
