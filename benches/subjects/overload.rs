@@ -6,6 +6,7 @@ use super::Bench;
 use crate::support::{
     buyer::{Wanted, buyers},
     load::crowd,
+    report::Turn,
 };
 
 /// Connections among which the best is looked for.
@@ -15,12 +16,17 @@ const TOO_MANY: usize = 1_024;
 const LONG: Duration = Duration::from_secs(60);
 
 pub async fn measure(bench: &mut Bench) {
-    let mut peak = 0.0_f64;
-    for connections in USUAL {
-        let server = bench.server().await;
-        let turn = bench.ordering(&[&server], connections, Wanted::Any, bench.pace.run).await;
-        peak = peak.max(bench.report.row(&format!("{connections} connections"), &[turn]).per_second);
+    let mut usual = USUAL.map(|_| Vec::new());
+    for _round in 0..bench.pace.rounds {
+        for (connections, turns) in USUAL.into_iter().zip(&mut usual) {
+            let server = bench.server().await;
+            turns.push(bench.ordering(&[&server], connections, Wanted::Any, bench.pace.half()).await);
+        }
     }
+    let report = &mut bench.report;
+    let speed =
+        |(connections, turns): (usize, &Vec<Turn>)| report.row(&format!("{connections} connections"), turns).per_second;
+    let peak = USUAL.into_iter().zip(&usual).map(speed).fold(0.0, f64::max);
     let server = bench.server().await;
     let run = (LONG / bench.pace.shorter).max(2 * bench.pace.run);
     let (turn, crowd) = bench.turn(&[&server], crowd(run, buyers(&[server.api], TOO_MANY, Wanted::Any))).await;
