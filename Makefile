@@ -40,7 +40,7 @@ bench: ## How fast it is: orders against pgbench with our statements, reads, gro
 	@scripts/need.sh postgres redis
 	@cargo bench --locked --quiet --bench orders -- $(SUBJECTS)
 
-bench-publish: ## Keep what `make bench` has measured last, and write docs/performance.md from it
+bench-publish: ## Keep what `make bench` of everything has measured last, and write docs/performance.md from it
 	@scripts/performance-doc.py target/bench.json docs/performance.md
 	@cp target/bench.json benches/results.json
 
