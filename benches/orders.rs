@@ -1,8 +1,8 @@
 //! What `oms` does on this machine, over HTTP, against PostgreSQL's own benchmark running our statements and against a bare
 //! server, in turn, on the same machine and the same tables.
 //!
-//! `make bench`, or `cargo bench --bench orders -- reads growth` for some subjects only, which is not published. The rulers are in `benches/rulers/`;
-//! they run with `-M prepared` over TCP. The server has its metrics and its log on, as in production; every order has a token,
+//! `make bench`, or `cargo bench --bench orders -- reads growth` for some subjects only, which is not published. The rulers
+//! are in `benches/rulers/`; they run with `-M prepared` over TCP. The server has its metrics and its log on, as in production; every order has a token,
 //! an idempotency key, stock movements, an event and a mail job. Server, database and clients share the machine. The run
 //! ends with the audit of everything that any of them has written. `OMS_BENCH_QUICK=1` shows whether everything works.
 #![expect(
