@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev test fire chaos lint deny schemathesis bench bench-intake bench-overhead openapi generate schema coverage
+.PHONY: help dev test fire chaos lint deny schemathesis bench bench-publish bench-intake bench-overhead flame openapi generate schema coverage
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -36,9 +36,16 @@ schemathesis: ## Ask the API for everything that its document promises; MINUTES=
 	@cargo build --locked --bin oms
 	@scripts/schemathesis.sh
 
-bench: ## Orders per second over HTTP against pgbench with our statements, in turn, on a PostgreSQL with fsync on
-	@scripts/need.sh postgres
-	@cargo bench --locked --quiet --bench orders
+bench: ## How fast it is: orders against pgbench with our statements, reads, growth, overload; SUBJECTS="reads growth" for some only
+	@scripts/need.sh postgres redis
+	@cargo bench --locked --quiet --bench orders -- $(SUBJECTS)
+
+bench-publish: ## Keep what `make bench` of everything has measured last, and write docs/performance.md from it
+	@scripts/performance-doc.py target/bench.json docs/performance.md
+	@cp target/bench.json benches/results.json
+
+flame: ## Where the server's processor time goes under orders: target/flame.svg (needs perf)
+	@scripts/flame.sh
 
 bench-intake: ## Orders per second through the intake alone, in one process
 	@scripts/need.sh postgres

@@ -16,7 +16,14 @@ mod support;
 
 use std::{fs, time::Duration};
 
-use support::{Database, Server, Wanted, client::Client, crowd, log, median};
+use support::{
+    buyer::{Wanted, buyers},
+    client::Client,
+    database::Database,
+    load::crowd,
+    median,
+    server::{Server, log},
+};
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 6;
@@ -41,8 +48,9 @@ async fn round(database: &Database, watched: bool) -> f64 {
             }
         })
     });
-    crowd(server.api, CONNECTIONS, Wanted::Any, WARM_UP).await;
-    let speed = crowd(server.api, CONNECTIONS, Wanted::Any, RUN).await.per_second();
+    let all = || buyers(&[server.api], CONNECTIONS, Wanted::Any);
+    crowd(WARM_UP, all()).await.all_right();
+    let speed = crowd(RUN, all()).await.all_right().per_second();
     if let Some(scraper) = scraper {
         scraper.abort();
     }
@@ -64,7 +72,7 @@ async fn main() {
             if is_watched { watched.push(speed) } else { unwatched.push(speed) }
         }
     }
-    let lines = fs::read_to_string(log(&database.directory)).unwrap().lines().count();
+    let lines = fs::read_to_string(log(database.directory())).unwrap().lines().count();
     let (with, without) = (median(watched), median(unwatched));
     let share = with / without;
     println!(

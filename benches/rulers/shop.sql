@@ -22,6 +22,6 @@ INSERT INTO catalog.stock (variant_id, on_hand, reserved, version)
 SELECT lpad(to_hex(g), 32, '0')::uuid, 1000000000, 0, 1 FROM generate_series(1, 10000) g;
 SET session_replication_role = origin;
 
--- What an order's number looks like; the program's own numbers are made of the same sequence by another rule.
+-- What an order's number looks like; the program's own numbers, made of the same sequence by another rule, never have a U.
 CREATE FUNCTION public.bench_number(sequence bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT substr(n, 1, 4) || '-' || substr(n, 5) FROM (SELECT lpad(upper(to_hex(sequence)), 8, '0') AS n) x $$;
+    SELECT 'U' || substr(n, 1, 3) || '-' || substr(n, 4) FROM (SELECT lpad(upper(to_hex(sequence)), 7, '0') AS n) x $$;

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.md from what `make bench` has measured. performance-doc.py benches/results.json docs/performance.md
+
+No number on that page is written by hand: what was measured is in the results, what is wanted in benches/targets.json. What a profile
+says is added from benches/profile.md when there is one. A quick run is refused: it measures nothing.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+BENCHES = Path(__file__).resolve().parent.parent / "benches"
+
+# subject: title, what was done
+SUBJECTS = {
+    "placing": ("Random orders", """Orders of three different lines over ten thousand variants. The rulers are PostgreSQL's own `pgbench` with our
+statements on the same tables: A sends one statement for each round trip, B a whole order as one statement, and the ceiling does for batches of
+32 orders what `oms` does, and nothing else. The latency of the ceiling is that of a batch."""),
+    "hot": ("One hot variant", """Every order has the same variant and two others. The bystander is one more connection that orders others only,
+alone and while 64 order the hot one."""),
+    "few": ("Few connections", "What an order takes when little else is going on."),
+    "two": ("Two servers", "Two processes on one database against one, with as many connections together."),
+    "reads": ("Reads", """What strangers see, with Redis, while the seller changes one in a hundred products every second. The bare server answers
+with the same bytes over the same HTTP stack and does nothing else; it runs in a process of its own, in the same minutes."""),
+    "growth": ("Growth", """Two shops that differ in nothing but how many orders they have had in a year: the same question to both, in turn, over
+four connections. Lists are read at any page, the operator's with one of eight filters or a search for words of an order that is there."""),
+    "overload": ("Overload", "Twice as many connections as requests may be in flight, in one long round. Who is told 503 asks again at once."),
+}
+
+
+def number(value, unit=""):
+    """As people read it: few digits, commas between thousands."""
+    if value == int(value) or abs(value) >= 100:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
+    return f"{text} {unit}".rstrip() if unit not in ("×", "/s") else f"{text}{unit}" if unit == "/s" else f"{unit} {text}"
+
+
+def verdict(line, value):
+    if line["target"] is None:
+        return "–", "–"
+    is_met = value >= line["target"] if line["at"] == "least" else value <= line["target"]
+    return f"at {line['at']} {number(line['target'], line['unit'])}", "yes" if is_met else "**no**"
+
+
+def goals(results):
+    yield "## What is wanted\n"
+    yield "| what | wanted | measured | met |\n|---|---|---|---|"
+    about = None
+    for line in json.loads((BENCHES / "targets.json").read_text()):
+        if line["line"] != about:
+            about = line["line"]
+            yield f"| **{about}** | | | |"
+        value = results["numbers"].get(line["number"])
+        if value is None:
+            yield f"| {line['name']} | {verdict(line, 0)[0]} | not measured | |"
+            continue
+        wanted, met = verdict(line, value)
+        yield f"| {line['name']} | {wanted} | {number(value, line['unit'])} | {met} |"
+
+
+def subject(name, title, words, results):
+    yield f"\n## {title}\n\n{words}\n"
+    yield "| | requests/s | p50 ms | p99 ms | PostgreSQL µs | server µs | clients µs | rounds |\n|---|--:|--:|--:|--:|--:|--:|---|"
+    for row in results["rows"]:
+        if row["subject"] == name:
+            cells = [number(row[key]) if row[key] else "–" for key in ("per_second", "p50_ms", "p99_ms", "database_us", "server_us", "crowd_us")]
+            yield f"| {row['name']} | {' | '.join(cells)} | {', '.join(number(each) for each in row['rounds'])} |"
+
+
+def page(results):
+    machine, settings = results["machine"], results["settings"]
+    yield "# How fast it is\n"
+    yield f"""Measured with `make bench` at {results['date']} on {machine['cores']} cores ({machine['processor']}), {number(machine['memory_mb'])} MB,
+{machine['kernel']}, {machine['postgresql']}. Written by `make bench-publish` from `benches/results.json`.
+
+Everything shares the machine: the server, PostgreSQL with fsync on and {settings['shared_buffers']} of shared buffers, Redis, and the
+clients, whose own processor time stands beside what they measured. Each number is the middle of {settings['rounds']} rounds of up to
+{settings['seconds']} seconds; rounds of contestants alternate, each after a checkpoint. Orders come over HTTP with a token and an idempotency
+key of their own, and each leaves stock movements, an event and a job; metrics and the log are on. Every answer is checked. At the end the
+audit found no difference in any of {number(results['numbers']['audit.orders'])} orders, nor in the shops of the subjects that have their own.
+"""
+    yield from goals(results)
+    for name, (title, words) in SUBJECTS.items():
+        if any(row["subject"] == name for row in results["rows"]):
+            yield from subject(name, title, words, results)
+    yield "\n## All other numbers\n\n| number | value |\n|---|--:|"
+    told = {line["number"] for line in json.loads((BENCHES / "targets.json").read_text())}
+    for name, value in sorted(results["numbers"].items()):
+        if name not in told:
+            yield f"| `{name}` | {number(value)} |"
+    profile = BENCHES / "profile.md"
+    if profile.exists():
+        yield "\n" + profile.read_text().strip()
+
+
+def main():
+    source, target = sys.argv[1:]
+    results = json.loads(Path(source).read_text())
+    if results["settings"]["quick"]:
+        sys.exit(f"{source} is of a quick run, which measures nothing")
+    Path(target).write_text("\n".join(page(results)) + "\n")
+
+
+main()
