@@ -4,9 +4,9 @@
 //!   in its own memory.
 //! * Whatever changes the catalog over the API makes everything that was kept before worthless, in every process, after its
 //!   COMMIT and before its answer, so that nobody misses their own change: a counter in Redis goes up, and what was kept under
-//!   another count is not shown. Orders change what is available and do not count: that is why a product is kept for two
-//!   seconds only.
-//! * The counter is asked after the request has come, never remembered; whoever is waiting for it shares one question.
+//!   another count is not shown. A change of one product leaves the other products' pages alone. Orders change what is
+//!   available and do not count: that is why a product is kept for two seconds only.
+//! * The counters are asked after the request has come, never remembered; whoever is waiting for them shares one question.
 //! * Of many who ask for the same at the same time, one asks the database; whoever has waited a tenth of a second for it asks too.
 //! * Without Redis, or when it does not answer in time, everybody asks the database, as if there were no cache.
 
@@ -26,8 +26,9 @@ use poem::{
 };
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use self::changes::Changes;
+use self::changes::{Changes, Count};
 use crate::redis_link::RedisLink;
 
 /// How long what shows stock is kept, counted from when it was asked for: so long may it be out of date.
@@ -90,6 +91,11 @@ fn lifetime(request: &Request) -> Option<Duration> {
     }
 }
 
+/// The product that a path is about, if it is about one.
+fn product(path: &str) -> Option<Uuid> {
+    path.strip_prefix("/v1/products/")?.split('/').next()?.parse().ok()
+}
+
 /// Whether a request may change what strangers see.
 fn is_change(request: &Request) -> bool {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -102,7 +108,7 @@ fn is_change(request: &Request) -> bool {
 /// What is kept of an answer.
 struct Kept {
     /// The count of changes before it was read.
-    changes: i64,
+    changes: Count,
     until: Instant,
     etag: Option<HeaderValue>,
     body: Bytes,
@@ -124,7 +130,7 @@ enum Known {
     Answer(Arc<Kept>),
     /// Nothing; whoever finds the answer may keep it under this count of changes.
     Nothing {
-        changes: i64,
+        changes: Count,
     },
 }
 
@@ -136,8 +142,8 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
     }
 
     /// Looks, and counts what needs no look at the database, or has to go without this one.
-    async fn look(&self, target: &str) -> Option<Known> {
-        let Some(changes) = self.changes.count().await else {
+    async fn look(&self, product: Option<Uuid>, target: &str) -> Option<Known> {
+        let Some(changes) = self.changes.count(product).await else {
             count("bypass");
             return None;
         };
@@ -159,7 +165,8 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
 
     async fn read(&self, request: Request, lifetime: Duration) -> poem::Result<Response> {
         let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
-        match self.look(&target).await {
+        let product = product(request.uri().path());
+        match self.look(product, &target).await {
             None => return self.inner.call(request).await,
             Some(Known::Answer(kept)) => return Ok(kept.response()),
             Some(Known::Nothing { .. }) => {}
@@ -167,7 +174,7 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         let flight = self.flight(&target);
         let _turn = timeout(COMPANY, flight.lock()).await;
         // Somebody else may have found the answer while we waited.
-        let changes = match self.look(&target).await {
+        let changes = match self.look(product, &target).await {
             None => return self.inner.call(request).await,
             Some(Known::Answer(kept)) => return Ok(kept.response()),
             Some(Known::Nothing { changes }) => changes,
@@ -196,11 +203,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for CatalogCache<E> {
         if let Some(lifetime) = lifetime(&request) {
             return self.read(request, lifetime).await;
         }
-        let is_change = is_change(&request);
+        let (is_change, product) = (is_change(&request), product(request.uri().path()));
         let response = self.inner.call(request).await?;
         if is_change && response.status().is_success() {
             // Lost with Redis, and with a client who does not wait for the answer: then what was kept holds for its few seconds.
-            self.changes.one_more().await;
+            self.changes.one_more(product).await;
         }
         Ok(response)
     }
@@ -231,6 +238,17 @@ mod tests {
         for name in ["authorization", "if-none-match", "cookie"] {
             let known = Request::builder().uri("/v1/products".parse().unwrap()).header(name, "x").finish();
             assert_eq!(lifetime(&known), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_known_by_its_id_however_it_is_written() {
+        let id = Uuid::from_u128(0xabc);
+        for path in [format!("/v1/products/{id}"), format!("/v1/products/{}/images", id.to_string().to_uppercase())] {
+            assert_eq!(product(&path), Some(id), "{path}");
+        }
+        for path in ["/v1/products", "/v1/products/nonsense", "/v1/variants/00000000-0000-0000-0000-000000000abc"] {
+            assert_eq!(product(path), None, "{path}");
         }
     }
 

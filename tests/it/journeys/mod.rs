@@ -1,6 +1,7 @@
 //! What only several processes can show: races for the last unit, repeated requests, and processes that die.
 
 pub mod arrange;
+mod batches;
 pub mod commands;
 mod hanging_up;
 mod keys;

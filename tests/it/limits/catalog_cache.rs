@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use diesel_async::RunQueryDsl;
 use futures_util::future::join_all;
+use kernel::{Role, UserId};
 use reqwest::Method;
 use serde_json::json;
+use testkit::TestDatabase;
 use tokio::time::sleep;
 
-use crate::support::{
-    app::{Person, TestApp},
-    redis::Redis,
-    shop::text,
+use crate::{
+    journeys::arrange::shelf,
+    support::{
+        app::{Person, TestApp},
+        client::Client,
+        processes::Site,
+        redis::Redis,
+        shop::text,
+    },
 };
 
 impl TestApp {
@@ -84,4 +91,53 @@ async fn r_03_strangers_are_shown_what_was_kept_until_the_catalog_changes_or_red
     assert!(!app.is_kept(&id).await);
     redis.thaw();
     app.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_at_one_server_is_seen_at_once_at_the_other() {
+    let redis = Redis::start().await;
+    let database = TestDatabase::new().await;
+    let site = Site::new(database.url()).await.set("REDIS_URL", &redis.url());
+    let mut conn = database.connect().await;
+    shelf(&mut conn, &[5]).await;
+    let product: Id = diesel::sql_query("SELECT id FROM catalog.products").get_result(&mut conn).await.unwrap();
+    let product = format!("/v1/products/{}", product.id);
+    let servers = [site.serve_only().await, site.another().await];
+    let mut clients = servers.each_ref().map(|server| Client::new(&[server.address()], 0));
+    let authorization = format!("Bearer {}", site.keys().token_for(UserId::new(), Role::Admin).unwrap());
+    for number in 0..20 {
+        // What Redis has forgotten is not taken for what it was.
+        if number == 10 {
+            redis.flush().await;
+        }
+        let shown = clients[number % 2].send("GET", &product, &[], "").await.unwrap();
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+            ("if-match", shown.header("etag").unwrap()),
+        ];
+        let name = format!("No {number}");
+        let body = json!({ "slug": format!("number-{number}"), "name": name }).to_string();
+        let made = clients[number % 2].send("POST", "/v1/categories", &headers[..2], &body).await.unwrap();
+        assert_eq!(made.status, 201, "{}", made.text());
+        let body = json!({ "name": name }).to_string();
+        let renamed = clients[(number + 1) % 2].send("PATCH", &product, &headers, &body).await.unwrap();
+        assert_eq!(renamed.status, 200, "{}", renamed.text());
+        for client in &mut clients {
+            for _look in 0..3 {
+                let seen = client.send("GET", "/v1/categories", &[], "").await.unwrap().json();
+                assert_eq!(seen["data"].as_array().unwrap().len(), number + 1);
+                let seen = client.send("GET", &product, &[], "").await.unwrap().json();
+                assert_eq!(text(&seen, "name"), name);
+                let seen = client.send("GET", "/v1/products", &[], "").await.unwrap().json();
+                assert_eq!(text(&seen["data"][0], "name"), name);
+            }
+        }
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Id {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    id: uuid::Uuid,
 }

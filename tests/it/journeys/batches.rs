@@ -1,0 +1,177 @@
+//! What the intake does with many orders at once: two waits for the network, and nobody pays for another's mistake.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use accounts::admin;
+use futures_util::future::join_all;
+use kernel::{Clock, OrderId, PgConn, SystemClock, UserId, VariantId, idempotency::Ticket, request::Context};
+use orders::{
+    Address, OrderError,
+    place::{Intake, IntakeSettings, Placement, Wanted},
+};
+use testkit::TestDatabase;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::sleep_until,
+};
+
+use super::arrange::{assert_sound, count, shelf};
+
+const ONE_WAY: Duration = Duration::from_millis(100);
+
+fn placement(customer: UserId, variant: VariantId, note: Option<&str>) -> Placement {
+    let now = SystemClock.now();
+    Placement {
+        order_id: OrderId::new(),
+        customer,
+        lines: vec![Wanted { variant_id: variant, quantity: 1, line: 0 }],
+        ship_to: Address {
+            name: "Alice Nguyen".to_owned(),
+            line1: "12 Hang Bac".to_owned(),
+            line2: None,
+            city: "Hanoi".to_owned(),
+            region: None,
+            postal_code: None,
+            country: "VN".to_owned(),
+            phone: None,
+        },
+        note: note.map(str::to_owned),
+        expected_total: None,
+        ticket: Some(Ticket { caller: customer, key: OrderId::new().to_string(), fingerprint: vec![7; 32] }),
+        dry_run: false,
+        placed_at: now,
+        expires_at: now + chrono::TimeDelta::minutes(30),
+        request: Context::default(),
+    }
+}
+
+/// A user who is there.
+async fn somebody(conn: &mut PgConn) -> UserId {
+    admin::find(conn, "seller").await.unwrap().unwrap().id
+}
+
+/// Passes on what comes, in its order, each piece so much later.
+async fn later(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let (pieces, mut under_way) = mpsc::unbounded_channel();
+    let read = async {
+        loop {
+            let mut piece = vec![0; 64 * 1024];
+            let Ok(length @ 1..) = from.read(&mut piece).await else { break };
+            piece.truncate(length);
+            pieces.send((tokio::time::Instant::now() + ONE_WAY, piece)).unwrap();
+        }
+        drop(pieces);
+    };
+    let write = async {
+        while let Some((at, piece)) = under_way.recv().await {
+            sleep_until(at).await;
+            if to.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
+/// The database, as far away as `ONE_WAY`.
+async fn far_away(url: &str) -> String {
+    let there: SocketAddr = url.split(['@', '/']).find_map(|part| part.parse().ok()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(there).await.unwrap();
+            let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+            tokio::spawn(later(from_client, to_server));
+            tokio::spawn(later(from_server, to_client));
+        }
+    });
+    url.replace(&there.to_string(), &here.to_string())
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_the_network_twice_however_many_orders_it_holds() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    let variants = shelf(&mut conn, &[1_000; 5]).await;
+    let buyer = somebody(&mut conn).await;
+    let intake = Intake::new(IntakeSettings::new(far_away(database.url()).await));
+    // Connects, and prepares the statements.
+    intake.place(placement(buyer, variants[0], None)).await.unwrap();
+    for orders in [1, 100] {
+        let began = Instant::now();
+        let placed =
+            join_all((0..orders).map(|number| intake.place(placement(buyer, variants[number % 5], None)))).await;
+        let waits = began.elapsed().as_secs_f64() / (2 * ONE_WAY).as_secs_f64();
+        assert!(placed.iter().all(Result::is_ok), "{placed:?}");
+        assert!((2.0..2.9).contains(&waits), "{orders} orders waited {waits:.1} times");
+    }
+    assert_sound(&database, &[]).await;
+}
+
+#[tokio::test]
+async fn one_bad_order_never_fails_its_neighbours() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    let shelf = shelf(&mut conn, &[30, 0]).await;
+    let (there, gone, buyer) = (shelf[0], shelf[1], somebody(&mut conn).await);
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    // PostgreSQL takes no NUL, so the whole batch fails when its orders are written.
+    let all: Vec<Placement> = (0..40)
+        .map(|number| match number % 4 {
+            0 => placement(buyer, there, Some("a \0 in it")),
+            1 => placement(buyer, gone, None),
+            _ => placement(buyer, there, Some("fine")),
+        })
+        .collect();
+    let repeated = all.clone();
+    for round in [all, repeated] {
+        let answers = join_all(round.into_iter().map(|placement| intake.place(placement))).await;
+        for (number, answer) in answers.iter().enumerate() {
+            match (number % 4, answer) {
+                (0, Err(OrderError::Db(_))) | (1, Err(OrderError::Refused(_))) | (2 | 3, Ok(_)) => {}
+                _ => panic!("{number}: {answer:?}"),
+            }
+        }
+    }
+    // The second round was answered with what the first one did.
+    assert_eq!(count(&mut conn, "orders.orders WHERE note = 'fine'").await, 20);
+    assert_eq!(count(&mut conn, "orders.orders").await, 20);
+    assert_eq!(count(&mut conn, "kernel.idempotency_keys WHERE status = 201").await, 20);
+    assert_eq!(count(&mut conn, "kernel.idempotency_keys").await, 20);
+    assert_sound(&database, &[]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_another_process_uses_meanwhile_costs_nobody_their_order() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    let variants = shelf(&mut conn, &[10_000, 10_000]).await;
+    let buyer = somebody(&mut conn).await;
+    let processes = [0, 1].map(|_| Intake::new(IntakeSettings::new(database.url())));
+    for round in 0..20 {
+        let twice = placement(buyer, variants[0], None);
+        // In one process it stands in a batch with others, in the other with others still; their stock is not the same, so
+        // that they meet at the key and not at the shelf.
+        let other =
+            Placement { order_id: OrderId::new(), lines: placement(buyer, variants[1], None).lines, ..twice.clone() };
+        let answers = join_all([(0, twice), (1, other)].map(|(process, shared)| {
+            let neighbours = (0..5).map(|_| placement(buyer, variants[process], None));
+            let all: Vec<Placement> = neighbours.chain([shared]).collect();
+            let intake = &processes[process];
+            join_all(all.into_iter().map(|placement| intake.place(placement)))
+        }))
+        .await;
+        assert!(answers.iter().flatten().all(Result::is_ok), "{round}: {answers:?}");
+        let bodies: Vec<_> = answers.iter().map(|all| all.last().unwrap().as_ref().unwrap()).collect();
+        assert_eq!(bodies[0].body.bytes(), bodies[1].body.bytes(), "{round}");
+        assert_eq!(bodies.iter().filter(|answer| answer.replayed).count(), 1, "{round}");
+    }
+    assert_eq!(count(&mut conn, "orders.orders").await, 20 * 11);
+    assert_sound(&database, &[]).await;
+}
