@@ -3,10 +3,10 @@
 //! * Only GET requests without credentials are answered from it, and only what was answered with 200 is kept, by each process
 //!   in its own memory.
 //! * Whatever changes the catalog over the API makes everything that was kept before worthless, in every process, after its
-//!   COMMIT and before its answer, so that nobody misses their own change: a counter in Redis goes up, and what was kept under
-//!   another count is not shown. A change of one product leaves the other products' pages alone. Orders change what is
-//!   available and do not count: that is why a product is kept for two seconds only.
-//! * The counters are asked after the request has come, never remembered; whoever is waiting for them shares one question.
+//!   COMMIT and before its answer, so that nobody misses their own change: it leaves a stamp in Redis, and what was kept under
+//!   another stamp is not shown. A change of one product leaves the other products' pages alone. Orders change what is
+//!   available and leave no stamp: that is why a product is kept for two seconds only.
+//! * The stamps are asked for after the request has come, never remembered; whoever is waiting for them shares one question.
 //! * Of many who ask for the same at the same time, one asks the database; whoever has waited a tenth of a second for it asks too.
 //! * Without Redis, or when it does not answer in time, everybody asks the database, as if there were no cache.
 
@@ -28,7 +28,7 @@ use quick_cache::{Weighter, sync::Cache};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::changes::{Changes, Count};
+use self::changes::{Changed, Changes, Stamp};
 use crate::redis_link::RedisLink;
 
 /// How long what shows stock is kept, counted from when it was asked for: so long may it be out of date.
@@ -96,19 +96,28 @@ fn product(path: &str) -> Option<Uuid> {
     path.strip_prefix("/v1/products/")?.split('/').next()?.parse().ok()
 }
 
-/// Whether a request may change what strangers see.
-fn is_change(request: &Request) -> bool {
+/// What strangers see that a request may change.
+fn changed(request: &Request) -> Option<Changed> {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let mut parts = request.uri().path().split('/').skip(1);
-    !is_safe
-        && parts.next() == Some("v1")
-        && parts.next().is_some_and(|noun| ["products", "variants", "categories", "businesses"].contains(&noun))
+    let is_about_the_catalog = parts.next() == Some("v1")
+        && parts.next().is_some_and(|noun| ["products", "variants", "categories", "businesses"].contains(&noun));
+    if is_safe || !is_about_the_catalog {
+        return None;
+    }
+    let path = request.uri().path();
+    Some(match product(path) {
+        Some(product) => Changed::Product(product),
+        // A product that is new is on no other product's page.
+        None if path == "/v1/products" => Changed::Lists,
+        None => Changed::Anything,
+    })
 }
 
 /// What is kept of an answer.
 struct Kept {
-    /// The count of changes before it was read.
-    changes: Count,
+    /// The last change before it was read.
+    stamp: Stamp,
     until: Instant,
     etag: Option<HeaderValue>,
     body: Bytes,
@@ -128,9 +137,9 @@ impl Kept {
 /// What is known about a question.
 enum Known {
     Answer(Arc<Kept>),
-    /// Nothing; whoever finds the answer may keep it under this count of changes.
+    /// Nothing; whoever finds the answer may keep it under this stamp.
     Nothing {
-        changes: Count,
+        stamp: Stamp,
     },
 }
 
@@ -143,16 +152,16 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
 
     /// Looks, and counts what needs no look at the database, or has to go without this one.
     async fn look(&self, product: Option<Uuid>, target: &str) -> Option<Known> {
-        let Some(changes) = self.changes.count(product).await else {
+        let Some(stamp) = self.changes.last(product).await else {
             count("bypass");
             return None;
         };
         match self.kept.get(target) {
-            Some(kept) if kept.changes == changes && Instant::now() < kept.until => {
+            Some(kept) if kept.stamp == stamp && Instant::now() < kept.until => {
                 count("hit");
                 Some(Known::Answer(kept))
             }
-            _ => Some(Known::Nothing { changes }),
+            _ => Some(Known::Nothing { stamp }),
         }
     }
 
@@ -174,10 +183,10 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         let flight = self.flight(&target);
         let _turn = timeout(COMPANY, flight.lock()).await;
         // Somebody else may have found the answer while we waited.
-        let changes = match self.look(product, &target).await {
+        let stamp = match self.look(product, &target).await {
             None => return self.inner.call(request).await,
             Some(Known::Answer(kept)) => return Ok(kept.response()),
-            Some(Known::Nothing { changes }) => changes,
+            Some(Known::Nothing { stamp }) => stamp,
         };
         count("miss");
         let until = Instant::now() + lifetime;
@@ -189,8 +198,10 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         let etag = response.headers().get(header::ETAG).cloned();
         let (parts, body) = response.into_parts();
         let body = body.into_bytes().await?;
-        if body.len() <= BODY {
-            self.kept.insert(target, Arc::new(Kept { changes, until, etag, body: body.clone() }));
+        if body.len() <= BODY && Instant::now() < until {
+            // Copied, because a buffer that was written to may be twice as large as what is in it.
+            let copy = Bytes::copy_from_slice(&body);
+            self.kept.insert(target, Arc::new(Kept { stamp, until, etag, body: copy }));
         }
         Ok(Response::from_parts(parts, body.into()))
     }
@@ -203,11 +214,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for CatalogCache<E> {
         if let Some(lifetime) = lifetime(&request) {
             return self.read(request, lifetime).await;
         }
-        let (is_change, product) = (is_change(&request), product(request.uri().path()));
+        let changed = changed(&request);
         let response = self.inner.call(request).await?;
-        if is_change && response.status().is_success() {
-            // Lost with Redis, and with a client who does not wait for the answer: then what was kept holds for its few seconds.
-            self.changes.one_more(product).await;
+        if let Some(changed) = changed.filter(|_| response.status().is_success()) {
+            // Lost with Redis, and with a request that is given up before its answer: then what was kept holds for its few seconds.
+            self.changes.stamp(changed).await;
         }
         Ok(response)
     }
@@ -254,11 +265,16 @@ mod tests {
 
     #[test]
     fn whatever_can_change_the_catalog_is_a_change() {
+        let is_change = |request: &Request| changed(request).is_some();
         for path in ["/v1/products", "/v1/variants/0190/stock/count", "/v1/categories/0190", "/v1/businesses/0190/logo"]
         {
             assert!(is_change(&request(Method::POST, path)), "{path}");
             assert!(!is_change(&request(Method::GET, path)), "{path}");
         }
         assert!(!is_change(&request(Method::POST, "/v1/orders")));
+        assert_eq!(changed(&request(Method::POST, "/v1/products")), Some(Changed::Lists));
+        let (id, path) = (Uuid::from_u128(7), format!("/v1/products/{}/images", Uuid::from_u128(7)));
+        assert_eq!(changed(&request(Method::POST, &path)), Some(Changed::Product(id)));
+        assert_eq!(changed(&request(Method::POST, "/v1/variants/7/stock/count")), Some(Changed::Anything));
     }
 }

@@ -1,6 +1,6 @@
 //! The pages around the API: what this is, its document, its two readers, and the list of problems.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use kernel::problem::NOT_FOUND;
@@ -100,11 +100,13 @@ pub(super) fn json(text: Bytes) -> impl Endpoint<Output = Response> {
     })
 }
 
-/// A page that never changes while the process lives, made when somebody asks for it: the readers of the API document are
-/// megabytes, and most processes are never asked.
+/// A page that never changes while the process lives, made when somebody first asks for it: the readers of the API document
+/// are megabytes, and most processes are never asked. Answers share it.
 pub(super) fn page(make: impl Fn() -> String + Send + Sync, scripts: Scripts) -> impl Endpoint<Output = Response> {
+    let text = OnceLock::new();
     make_sync(move |_request| {
-        let mut response = html(StatusCode::OK, make(), scripts);
+        let text = text.get_or_init(|| Bytes::from(make()));
+        let mut response = html(StatusCode::OK, text.clone(), scripts);
         response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=60"));
         response
     })

@@ -22,7 +22,8 @@ use tokio::{
 
 use super::arrange::{assert_sound, count, shelf};
 
-const ONE_WAY: Duration = Duration::from_millis(100);
+/// Long, so that what the machine is busy with besides does not look like another wait.
+const ONE_WAY: Duration = Duration::from_millis(250);
 
 fn placement(customer: UserId, variant: VariantId, note: Option<&str>) -> Placement {
     let now = SystemClock.now();

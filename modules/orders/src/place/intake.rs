@@ -2,7 +2,8 @@
 //!
 //! A batch is two flights over the network: locks and look-ups, then all writes + COMMIT. Nothing waits for company: a lone
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
-//! placements are tried again one by one, so that one bad order never fails its neighbours.
+//! placements are tried again one by one, so that one bad order never fails its neighbours. A batch that only came too late
+//! for a key, which somebody else has used meanwhile, is made again as a whole.
 
 use std::{
     collections::HashMap,
@@ -115,6 +116,10 @@ impl Intake {
 /// How long a batch may take; longer than the database's own deadlines, shorter than a request's.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How often a batch is made again because somebody else was faster with one of its keys. Each time there is one key less that
+/// can be lost, and nobody is faster so often but on purpose.
+const KEYS_LOST: usize = 4;
+
 /// A connection and whether its statements are prepared: a pipelined COMMIT would overtake a cold prepare.
 struct Warm {
     conn: PgConn,
@@ -186,7 +191,14 @@ impl Batcher {
         // A connection that broke (not: fell silent) while nobody used it says nothing about the database. Keys make the
         // repetition safe, also when the COMMIT went through and only its answer was lost.
         let is_broken = matches!(&attempt, Err(error @ DbError::Query(_)) if error.is_unavailable());
-        if (had_connection && self.conn.is_none() && is_broken) || attempt.as_ref().is_err_and(is_key_lost) {
+        if had_connection && self.conn.is_none() && is_broken {
+            attempt = when_committed(self.attempt(&placements)).await;
+        }
+        for _again in 0..KEYS_LOST {
+            if !attempt.as_ref().is_err_and(is_key_lost) {
+                break;
+            }
+            tracing::debug!(orders = placements.len(), "a key of the batch was used elsewhere; making it again");
             attempt = when_committed(self.attempt(&placements)).await;
         }
         match attempt {
@@ -256,8 +268,8 @@ impl Batcher {
         let settings = PoolSettings { application_name: "oms-intake", ..PoolSettings::default() };
         let connecting = async {
             let mut conn = db::connect(&self.settings.database_url, &settings).await?;
-            // Everything is looked up by its key here. A plan lives as long as its connection, and one that was made while a
-            // table was empty would read all of it ever after.
+            // Everything is looked up by its key here, and a plan that was made while a table was empty would read all of it,
+            // until somebody analyses the table.
             let by_key = conn.batch_execute("SET enable_seqscan = off").await;
             by_key.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
             Ok::<_, diesel::ConnectionError>(conn)
