@@ -3,13 +3,7 @@
 //! It runs in a process of its own, which is this benchmark started with the word [`WORD`], an address, and a directory with
 //! an answer for each path.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, Command},
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use poem::{
     EndpointExt, Request, Response, Route, Server,
@@ -17,7 +11,11 @@ use poem::{
     listener::TcpListener,
 };
 
-use super::{client::Answer, database::free_address};
+use super::{
+    client::Answer,
+    database::free_address,
+    process::{self, Process},
+};
 
 /// What the process is started with.
 pub const WORD: &str = "bare";
@@ -26,17 +24,10 @@ const ANSWERS: [(&str, &str); 2] = [("/v1/products/:id", "product"), ("/v1/produ
 /// What hyper writes by itself.
 const NOT_OURS: [&str; 3] = ["date", "content-length", "connection"];
 
-/// The bare server, which is killed when it goes.
+/// The bare server.
 pub struct Bare {
-    child: Child,
+    process: Process,
     pub api: SocketAddr,
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 impl Bare {
@@ -50,19 +41,13 @@ impl Bare {
         }
         let api = free_address();
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let child = command.args([WORD, &api.to_string()]).arg(directory).spawn().unwrap();
-        let bare = Self { child, api };
-        let began = Instant::now();
-        while TcpStream::connect(api).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(10), "the bare server does not start");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        bare
+        command.args([WORD, &api.to_string()]).arg(directory);
+        Self { process: Process::reachable(&mut command, api).await, api }
     }
 
     /// Its processor time so far, in seconds.
     pub fn cpu(&self) -> f64 {
-        super::process::cpu(self.child.id())
+        process::cpu(self.process.id())
     }
 }
 

@@ -1,6 +1,41 @@
-//! What processes have used, as Linux counts it.
+//! Processes that end with the run, and what processes have used, as Linux counts it.
 
-use std::fs;
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+/// A process that is killed when it goes.
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// Starts one and waits until it can be reached.
+    pub async fn reachable(command: &mut Command, address: SocketAddr) -> Self {
+        let (process, began) = (Self::start(command), Instant::now());
+        while TcpStream::connect(address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "{command:?} cannot be reached");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        process
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
 
 /// Ticks of processor time a second, as Linux counts for everybody.
 const TICKS: f64 = 100.0;

@@ -1,25 +1,16 @@
 //! A Redis of the run's own.
 
 use std::{
-    net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use super::database::free_address;
+use super::{database::free_address, process::Process};
 
-/// `redis-server`, which is killed when it goes.
+/// `redis-server`.
 pub struct Redis {
-    child: Child,
+    _process: Process,
     pub url: String,
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 impl Redis {
@@ -29,12 +20,6 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
         command.arg(address.port().to_string()).current_dir(directory).stdout(Stdio::null());
-        let redis = Self { child: command.spawn().unwrap(), url: format!("redis://{address}") };
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(10), "Redis does not start");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        redis
+        Self { _process: Process::reachable(&mut command, address).await, url: format!("redis://{address}") }
     }
 }

@@ -4,34 +4,27 @@ use std::{
     fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use super::{
     client::Client,
     database::{Database, free_address},
-    process,
+    process::{self, Process},
     shop::SECRET_KEY,
 };
 
 /// Between two looks whether a server is ready: what is measured is its start.
 const GLANCE: Duration = Duration::from_millis(1);
 
-/// A server, which is killed when it goes.
+/// A server.
 pub struct Server {
-    child: Child,
+    process: Process,
     pub api: SocketAddr,
     pub metrics: Option<SocketAddr>,
     /// From its start to its first answer.
     pub ready_after: Duration,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 impl Server {
@@ -60,7 +53,7 @@ impl Server {
         ]);
         command.envs(more.iter().copied());
         let began = Instant::now();
-        let mut server = Self { child: command.spawn().unwrap(), api, metrics, ready_after: Duration::ZERO };
+        let mut server = Self { process: Process::start(&mut command), api, metrics, ready_after: Duration::ZERO };
         let mut probe = Client::new(&[api], 0);
         while !probe.send("GET", "/readyz", &[], "").await.is_ok_and(|answer| answer.status == 200) {
             assert!(began.elapsed() < Duration::from_secs(30), "the server does not get ready");
@@ -71,17 +64,17 @@ impl Server {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Its processor time so far, in seconds.
     pub fn cpu(&self) -> f64 {
-        process::cpu(self.child.id())
+        process::cpu(self.pid())
     }
 
     /// Its memory in MB, see [`process::memory_mb`].
     pub fn memory_mb(&self, name: &str) -> f64 {
-        process::memory_mb(self.child.id(), name)
+        process::memory_mb(self.pid(), name)
     }
 }
 

@@ -18,7 +18,7 @@ use poem_openapi::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Kind, PgConn, Problem, UserId, cached_sql};
+use crate::{DbError, Kind, PgConn, Problem, UserId, cached_sql};
 
 crate::text_type! {
     /// What makes a request this request: chosen by the client, unique among the caller's requests.
@@ -185,6 +185,11 @@ pub async fn note(conn: &mut PgConn, ticket: &Ticket, about: Uuid) -> QueryResul
 /// What the database said.
 pub async fn release(conn: &mut PgConn, ticket: &Ticket) -> QueryResult<()> {
     Release { caller: &ticket.caller, key: &ticket.key }.execute(conn).await.map(drop)
+}
+
+/// Whether a statement failed because somebody else has used one of its keys meanwhile; whoever looks again finds it.
+pub fn is_taken(error: &DbError) -> bool {
+    error.constraint() == Some("idempotency_keys_pkey")
 }
 
 /// Forgets keys older than 72 hours, 5,000 at a time; answers how many. A use case of its own.

@@ -21,7 +21,7 @@ use futures_util::{
 use kernel::{
     DbError, PgConn, UserId,
     db::{self, PoolSettings},
-    idempotency::JsonBytes,
+    idempotency::{self, JsonBytes},
     job::{self, NewJob},
     metrics::when_committed,
 };
@@ -142,11 +142,6 @@ enum Outcome {
     },
 }
 
-/// Somebody else has used the key of one of them since we looked; whoever looks again finds it.
-fn is_key_lost(error: &DbError) -> bool {
-    error.constraint() == Some("idempotency_keys_pkey")
-}
-
 impl Batcher {
     async fn run(mut self, mut waiting: mpsc::Receiver<Arrived>) {
         let mut batch: Vec<Arrived> = Vec::with_capacity(self.settings.max_batch);
@@ -195,7 +190,7 @@ impl Batcher {
             attempt = when_committed(self.attempt(&placements)).await;
         }
         for _again in 0..KEYS_LOST {
-            if !attempt.as_ref().is_err_and(is_key_lost) {
+            if !attempt.as_ref().is_err_and(idempotency::is_taken) {
                 break;
             }
             tracing::debug!(orders = placements.len(), "a key of the batch was used elsewhere; making it again");
@@ -224,7 +219,7 @@ impl Batcher {
         for pause_ms in [5, 25] {
             match when_committed(self.attempt(&[placement])).await {
                 Ok(outcomes) => return outcomes.into_iter().next().ok_or(OrderError::Overloaded),
-                Err(error) if error.is_lost_race() || is_key_lost(&error) => {
+                Err(error) if error.is_lost_race() || idempotency::is_taken(&error) => {
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await
                 }
                 Err(error) => return Err(error.into()),
