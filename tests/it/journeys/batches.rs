@@ -10,6 +10,7 @@ use std::{
 };
 
 use accounts::admin;
+use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
 use kernel::{Clock, OrderId, PgConn, SystemClock, UserId, VariantId, idempotency::Ticket, request::Context};
 use orders::{
@@ -24,7 +25,7 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::arrange::{assert_sound, count, shelf};
+use super::arrange::{assert_sound, count, shelf, until};
 
 /// The way to the database and the way back, together. Long, so that what the machine is busy with besides does not look like
 /// another wait.
@@ -164,27 +165,31 @@ async fn one_bad_order_never_fails_its_neighbours() {
 async fn a_key_that_another_process_uses_meanwhile_costs_nobody_their_order() {
     let database = TestDatabase::new().await;
     let mut conn = database.connect().await;
-    let variants = shelf(&mut conn, &[10_000, 10_000]).await;
+    let variant = shelf(&mut conn, &[100]).await[0];
     let buyer = somebody(&mut conn).await;
-    let processes = [0, 1].map(|_| Intake::new(IntakeSettings::new(database.url())));
-    for round in 0..20 {
-        let twice = placement(buyer, variants[0], None);
-        // In one process it stands in a batch with others, in the other with others still; their stock is not the same, so
-        // that they meet at the key and not at the shelf.
-        let other =
-            Placement { order_id: OrderId::new(), lines: placement(buyer, variants[1], None).lines, ..twice.clone() };
-        let answers = join_all([(0, twice), (1, other)].map(|(process, shared)| {
-            let neighbours = (0..5).map(|_| placement(buyer, variants[process], None));
-            let all: Vec<Placement> = neighbours.chain([shared]).collect();
-            let intake = &processes[process];
-            join_all(all.into_iter().map(|placement| intake.place(placement)))
-        }))
-        .await;
-        assert!(answers.iter().flatten().all(Result::is_ok), "{round}: {answers:?}");
-        let bodies: Vec<_> = answers.iter().map(|all| all.last().unwrap().as_ref().unwrap()).collect();
-        assert_eq!(bodies[0].body.bytes(), bodies[1].body.bytes(), "{round}");
-        assert_eq!(bodies.iter().filter(|answer| answer.replayed).count(), 1, "{round}");
-    }
-    assert_eq!(count(&mut conn, "orders.orders").await, 20 * 11);
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let shared = placement(buyer, variant, None);
+    let mut other = database.connect().await;
+    let used = format!(
+        "BEGIN; INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
+         VALUES ('{buyer}', '{}', decode(repeat('07', 32), 'hex'), 201, '{{}}', now())",
+        shared.ticket.as_ref().unwrap().key
+    );
+    other.batch_execute(&used).await.unwrap();
+    let all: Vec<Placement> = (0..5).map(|_| placement(buyer, variant, None)).chain([shared]).collect();
+    let placed = join_all(all.into_iter().map(|placement| intake.place(placement)));
+    let committed = async {
+        // The batch has looked its keys up, found none, and waits for the one that is being used.
+        let waiting = "pg_stat_activity WHERE application_name = 'oms-intake' AND datname = current_database() \
+             AND wait_event_type = 'Lock'";
+        until(&mut conn, waiting, 1).await;
+        other.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(placed, committed);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let last = answers.last().unwrap().as_ref().unwrap();
+    assert_eq!((last.body.bytes(), last.replayed), (b"{}".as_slice(), true));
+    assert_eq!(count(&mut conn, "orders.orders").await, 5);
+    assert_eq!(count(&mut conn, "(SELECT DISTINCT xmin::text FROM orders.orders) AS x").await, 1, "one by one");
     assert_sound(&database, &[]).await;
 }
