@@ -87,7 +87,9 @@ pub fn main() -> ExitCode {
         // Without a command there is nothing to do but to say what there is.
         return if Cli::command().print_help().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // The intake has a thread of its own.
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot start: {error}");

@@ -71,7 +71,7 @@ pub fn app(
     let config = &wiring.config;
     let (turnstile, verifier) = (wiring.turnstile.clone(), wiring.verifier());
     let rates = RateLimit::new(turnstile, verifier, config.rate_limit_caller, config.rate_limit_address);
-    let site = CatalogCache::new(site, wiring.redis.clone());
+    let site = CatalogCache::new(site, wiring.redis.clone(), wiring.api_pool.clone());
     let limits = Limits { in_flight: config.max_in_flight, ..Limits::default() };
     let edge = Edge::new(site, routes, config.cors_origins.clone(), limits);
     let proxies = TrustedProxies::new(config.trusted_proxies.clone());

@@ -86,7 +86,7 @@ impl Ask for Buyer {
         answer.status == 201
             && lines.get(FIRST_ID_ENDS - ID_DIGITS..FIRST_ID_ENDS) == Some(first)
             && self.line.count(lines) == 3
-            && self.pending.find(lines).is_some()
+            && self.pending.find(answer.body).is_some()
     }
 }
 

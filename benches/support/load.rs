@@ -77,7 +77,7 @@ impl Crowd {
     /// The same crowd, unless anything but right answers came.
     pub fn all_right(self) -> Self {
         let (wrong, refused) = (self.wrong, self.refused);
-        assert!(wrong == 0 && refused == 0, "{wrong} wrong, {refused} refused: {:?}", self.shown);
+        assert!(wrong == 0 && refused == 0, "{wrong} wrong, {refused} refused, like {:?}", self.shown.first());
         self
     }
 

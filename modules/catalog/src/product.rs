@@ -19,7 +19,7 @@ pub use lock::require_own;
 pub(crate) use lock::{lock_product, record};
 pub use patch::{ProductPatch, patch_product};
 pub(crate) use query::load as load_product;
-pub use query::{get_product, list_products};
+pub use query::{ProductStamp, get_product, list_products, stamps};
 pub use variants::{VariantPatch, add_variant, delete_variant, patch_variant};
 
 use crate::words::{Attribute, CategoryId};

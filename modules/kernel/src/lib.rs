@@ -27,6 +27,7 @@ mod text;
 pub mod trace;
 pub mod trail;
 mod use_case;
+pub mod wire;
 
 pub use audit::Difference;
 pub use caller::{Admin, Caller, Customer, Operator, Role, Seller, SharedVerifier, Verified, VerifyToken};

@@ -1,14 +1,11 @@
 //! Whether the catalog has changed, as Redis tells all processes: each change leaves a stamp that nothing else has.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use redis::{ExistenceCheck, SetOptions, aio::MultiplexedConnection};
-use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::together::Together;
 use crate::redis_link::RedisLink;
 
 /// The last change of anything.
@@ -41,42 +38,23 @@ pub(super) enum Changed {
     Anything,
 }
 
-/// Whoever waits for a stamp: of one product, or of the lists.
-type Asker = (Option<Uuid>, oneshot::Sender<Option<Stamp>>);
-
-/// The stamps, asked for whoever is waiting, once for all of them: what comes while Redis is asked shares the next question.
+/// The stamps of products, or of the lists.
 pub(super) struct Changes {
     redis: RedisLink,
-    askers: Mutex<Option<mpsc::UnboundedSender<Asker>>>,
+    last: Together<Option<Uuid>, Option<Stamp>>,
 }
 
 impl Changes {
     pub(super) fn new(redis: RedisLink) -> Self {
-        Self { redis, askers: Mutex::default() }
+        let asked = redis.clone();
+        let last = Together::new(move |products| stamps(asked.clone(), products));
+        Self { redis, last }
     }
 
     /// When this product, or anything, has last changed, asked after the call; `None` without Redis, and when it does not
     /// answer in time.
     pub(super) async fn last(&self, product: Option<Uuid>) -> Option<Stamp> {
-        if !self.redis.is_configured() {
-            return None;
-        }
-        let (asker, stamp) = oneshot::channel();
-        self.askers().send((product, asker)).ok()?;
-        stamp.await.ok()?
-    }
-
-    /// The way to the task that asks, which is begun anew should it have ended.
-    fn askers(&self) -> mpsc::UnboundedSender<Asker> {
-        let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
-        match askers.as_ref().filter(|askers| !askers.is_closed()) {
-            Some(askers) => askers.clone(),
-            None => {
-                let (new, waiting) = mpsc::unbounded_channel();
-                tokio::spawn(answer(self.redis.clone(), waiting));
-                askers.insert(new).clone()
-            }
-        }
+        if self.redis.is_configured() { self.last.ask(product).await? } else { None }
     }
 
     /// Leaves the stamp of a change.
@@ -99,22 +77,19 @@ impl Changes {
     }
 }
 
-async fn answer(redis: RedisLink, mut waiting: mpsc::UnboundedReceiver<Asker>) {
-    let mut askers = Vec::new();
-    while waiting.recv_many(&mut askers, usize::MAX).await > 0 {
-        let mut products: Vec<Uuid> = askers.iter().filter_map(|(product, _)| *product).collect();
-        products.sort_unstable();
-        products.dedup();
-        let stamps = ask(&redis, &products).await;
-        for (product, asker) in askers.drain(..) {
-            let stamp = stamps.as_ref().map(|(all, others, own)| match product {
-                Some(product) => (*others, own.get(&product).copied()),
-                None => (*all, None),
-            });
-            // Whoever has gone does not want to know.
-            let _gone = asker.send(stamp);
-        }
-    }
+/// The stamp of each product, or of the lists.
+async fn stamps(redis: RedisLink, asked: Vec<Option<Uuid>>) -> Vec<Option<Stamp>> {
+    let mut products: Vec<Uuid> = asked.iter().copied().flatten().collect();
+    products.sort_unstable();
+    products.dedup();
+    let stamps = ask(&redis, &products).await;
+    let stamp = |product: Option<Uuid>| {
+        stamps.as_ref().map(|(all, others, own)| match product {
+            Some(product) => (*others, own.get(&product).copied()),
+            None => (*all, None),
+        })
+    };
+    asked.into_iter().map(stamp).collect()
 }
 
 /// The last change of anything, the last that is not of one product, and the last of each of these, if it was lately.

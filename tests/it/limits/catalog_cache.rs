@@ -24,10 +24,12 @@ use crate::{
 impl TestApp {
     /// Behind the API's back, so that nobody is told.
     async fn rename_by_hand(&self, product: &str, name: &str) {
-        diesel::sql_query(format!("UPDATE catalog.products SET name = '{name}' WHERE id = '{product}'"))
-            .execute(&mut self.database.connect().await)
-            .await
-            .unwrap();
+        diesel::sql_query(format!(
+            "UPDATE catalog.products SET name = '{name}', updated_at = now() WHERE id = '{product}'"
+        ))
+        .execute(&mut self.database.connect().await)
+        .await
+        .unwrap();
     }
 
     async fn name_of(&self, who: Option<&Person>, product: &str) -> String {

@@ -1,6 +1,6 @@
 //! What orders ask of stock. Everything here joins the caller's transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, sql_types as st};
@@ -100,23 +100,19 @@ cached_sql! {
         on_hand_deltas: st::Array<st::Integer> = Vec<i32>, reserved_deltas: st::Array<st::Integer> = Vec<i32>,
         on_hand_afters: st::Array<st::Integer> = Vec<i32>, reserved_afters: st::Array<st::Integer> = Vec<i32>,
         versions: st::Array<st::BigInt> = Vec<i64>, orders: st::Array<st::Nullable<st::Uuid>> = Vec<Option<OrderId>>,
-        reasons: st::Array<st::Nullable<st::Text>> = Vec<Option<String>>,
+        reasons: st::Array<st::Nullable<st::Text>> = Vec<Option<&'a str>>,
         actors: st::Array<st::Nullable<st::Uuid>> = Vec<Option<UserId>>,
-        ats: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>) -> st::Untyped,
-    "WITH moved AS MATERIALIZED ( \
-         SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bigint[], \
-                $8::uuid[], $9::text[], $10::uuid[], $11::timestamptz[]) \
-             AS t(variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, \
-                order_id, reason, actor, at)), \
-     written AS ( \
+        ats: st::Array<st::Timestamptz> = Vec<DateTime<Utc>>,
+        moved: st::Array<st::Uuid> = Vec<VariantId>, on_hands: st::Array<st::Integer> = Vec<i32>,
+        reserved: st::Array<st::Integer> = Vec<i32>, last_versions: st::Array<st::BigInt> = Vec<i64>,
+        first_versions: st::Array<st::BigInt> = Vec<i64>) -> st::Untyped,
+    "WITH written AS ( \
          INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, \
-             reserved_after, version_after, order_id, reason, actor, at) SELECT * FROM moved), \
-     last AS ( \
-         SELECT DISTINCT ON (variant_id) variant_id, on_hand_after, reserved_after, version_after, \
-                min(version_after) OVER (PARTITION BY variant_id) AS first_version \
-         FROM moved ORDER BY variant_id, version_after DESC) \
-     UPDATE catalog.stock s SET on_hand = last.on_hand_after, reserved = last.reserved_after, version = last.version_after \
-     FROM last WHERE s.variant_id = last.variant_id AND s.version = last.first_version - 1"
+             reserved_after, version_after, order_id, reason, actor, at) \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)) \
+     UPDATE catalog.stock s SET on_hand = m.on_hand, reserved = m.reserved, version = m.last \
+     FROM unnest($12, $13, $14, $15, $16) AS m(variant_id, on_hand, reserved, last, first) \
+     WHERE s.variant_id = m.variant_id AND s.version = m.first - 1"
 }
 
 /// Appends the movements and sets each variant's counters to the balances of its last one, in one statement. Callers
@@ -130,6 +126,16 @@ pub async fn append(conn: &PgConn, movements: &[Movement]) -> QueryResult<usize>
     if movements.is_empty() {
         return Ok(0);
     }
+    // Each variant with its last movement and the version of its first one.
+    let mut places = HashMap::with_capacity(movements.len());
+    let mut ends: Vec<(&Movement, i64)> = Vec::with_capacity(movements.len());
+    for movement in movements {
+        let place = *places.entry(movement.variant_id).or_insert(ends.len());
+        match ends.get_mut(place) {
+            Some((last, _)) => *last = movement,
+            None => ends.push((movement, movement.version_after)),
+        }
+    }
     Append {
         variants: &movements.iter().map(|movement| movement.variant_id).collect(),
         kinds: &movements.iter().map(|movement| movement.kind.as_str()).collect(),
@@ -139,9 +145,14 @@ pub async fn append(conn: &PgConn, movements: &[Movement]) -> QueryResult<usize>
         reserved_afters: &movements.iter().map(|movement| movement.reserved_after).collect(),
         versions: &movements.iter().map(|movement| movement.version_after).collect(),
         orders: &movements.iter().map(|movement| movement.order_id).collect(),
-        reasons: &movements.iter().map(|movement| movement.reason.clone()).collect(),
+        reasons: &movements.iter().map(|movement| movement.reason.as_deref()).collect(),
         actors: &movements.iter().map(|movement| movement.actor).collect(),
         ats: &movements.iter().map(|movement| movement.at).collect(),
+        moved: &ends.iter().map(|(last, _)| last.variant_id).collect(),
+        on_hands: &ends.iter().map(|(last, _)| last.on_hand_after).collect(),
+        reserved: &ends.iter().map(|(last, _)| last.reserved_after).collect(),
+        last_versions: &ends.iter().map(|(last, _)| last.version_after).collect(),
+        first_versions: &ends.iter().map(|(_, first)| *first).collect(),
     }
     .execute(&mut &*conn)
     .await

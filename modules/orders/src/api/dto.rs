@@ -1,9 +1,10 @@
 //! Orders on the wire.
 
 use chrono::{DateTime, Utc};
-use kernel::{BusinessId, CountryCode, Currency, Money, OrderId, ProductId, Prose, Text, UserId, VariantId};
+use kernel::{BusinessId, CountryCode, Currency, Money, OrderId, ProductId, Prose, Text, UserId, VariantId, wire};
 use payments::CaptureMethod;
 use poem_openapi::{Enum, Object, types::Example};
+use serde::Serialize;
 
 use super::{
     effects_dto::{OrderEffects, RefusedAction},
@@ -125,7 +126,7 @@ impl Example for StartPayment {
 }
 
 /// An order
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct OrderView {
     /// Its identifier
@@ -143,8 +144,10 @@ pub struct OrderView {
     /// What has come back
     pub return_status: ReturnStatus,
     /// Why staff hold it back
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_reason: Option<String>,
     /// How it is paid when no gateway is part of it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_method: Option<OfflineMethod>,
     /// What it costs: active lines plus charges minus credits
     pub total: Money,
@@ -171,31 +174,39 @@ pub struct OrderView {
     /// What comes back, oldest first
     pub returns: Vec<OrderReturn>,
     /// The words that staff sort it by; shown to staff
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// What you may do with it now
     pub allowed_actions: Vec<OrderAction>,
     /// What you may not do now, and why
     pub refused_actions: Vec<RefusedAction>,
     /// What the command did to stock and money, or would do; only in answers of commands
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub effects: Option<OrderEffects>,
     /// Where it goes
     pub ship_to: Address,
     /// A word from the buyer
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// When it was placed
+    #[serde(serialize_with = "wire::time")]
     pub placed_at: DateTime<Utc>,
     /// When it expires unless it is paid
+    #[serde(serialize_with = "wire::time_if_any", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was confirmed
+    #[serde(serialize_with = "wire::time_if_any", skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<DateTime<Utc>>,
     /// When it was cancelled, expired or completed
+    #[serde(serialize_with = "wire::time_if_any", skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<DateTime<Utc>>,
     /// When it last changed
+    #[serde(serialize_with = "wire::time")]
     pub updated_at: DateTime<Utc>,
 }
 
 /// A line of an order: what the catalog said when it was placed
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct OrderLineView {
     /// Its place, from 1
     pub position: i16,
@@ -234,7 +245,7 @@ pub struct OrderLineView {
 }
 
 /// A charge or a credit of an order
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct OrderAdjustmentView {
     /// What it is: shipping, tax, discount, goodwill, refund, refunded_before, balance
     pub kind: String,
@@ -243,6 +254,7 @@ pub struct OrderAdjustmentView {
     /// How much
     pub amount: Money,
     /// Since when
+    #[serde(serialize_with = "wire::time")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -501,4 +513,68 @@ pub struct OrderPaymentList {
     pub data: Vec<payments::PaymentView>,
     /// Its refunds, oldest first
     pub refunds: Vec<payments::RefundView>,
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::idempotency::JsonBytes;
+    use poem_openapi::types::ToJSON;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        order::tests::order,
+        returns::{Return, ReturnId, ReturnState},
+        shipment::{Shipment, ShipmentId, ShipmentState},
+    };
+
+    #[test]
+    fn an_order_is_the_same_json_written_straight_or_by_way_of_a_tree() {
+        let bare = order();
+        let at = bare.placed_at + chrono::TimeDelta::microseconds(1_764_000_000_123_400);
+        let mut full = bare.clone();
+        full.hold_reason = Some("\"why\"\n".to_owned());
+        full.note = Some("Bitte läuten".to_owned());
+        (full.expires_at, full.confirmed_at, full.closed_at, full.updated_at) = (Some(at), Some(at), Some(at), at);
+        full.tags = vec!["gift".to_owned()];
+        full.shipments = vec![Shipment {
+            id: ShipmentId::new(),
+            business_id: BusinessId::new(),
+            state: ShipmentState::Shipped,
+            carrier: Some("Post".to_owned()),
+            tracking_number: None,
+            tracking_url: None,
+            reason: None,
+            packed_at: at,
+            shipped_at: Some(at),
+            delivered_at: None,
+            updated_at: at,
+            lines: vec![],
+        }];
+        full.returns = vec![Return {
+            id: ReturnId::new(),
+            business_id: BusinessId::new(),
+            state: ReturnState::Requested,
+            reason: "too small".to_owned(),
+            decision: None,
+            requested_by: None,
+            requested_at: at,
+            updated_at: at,
+            lines: vec![],
+        }];
+        for order in [bare, full] {
+            let mut view = OrderView::of(&order, &Viewer::buyer(order.customer_id), at);
+            view.tags = Some(order.tags.clone());
+            view.effects = Some(OrderEffects {
+                stock: vec![],
+                total: Some(view.total),
+                authorized: None,
+                capturing: None,
+                captured: None,
+                refunding: Some(view.total),
+            });
+            let written: Value = serde_json::from_slice(JsonBytes::written(&view).unwrap().bytes()).unwrap();
+            assert_eq!(Some(written), view.to_json());
+        }
+    }
 }

@@ -4,30 +4,36 @@ use std::collections::BTreeMap;
 
 use kernel::{Money, Problem, VariantId};
 use poem_openapi::Object;
+use serde::Serialize;
 
 use super::dto::money;
 use crate::{change::Change, error::OrderError, order::Order, viewer::Viewer};
 
 /// What a command did to stock and money, or would do
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct OrderEffects {
     /// What changed on the shelf
     pub stock: Vec<OrderStockEffect>,
     /// By how much the order's total changed; not shown to sellers
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     /// By how much more (or less) a gateway holds for us; not shown to sellers
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized: Option<Money>,
     /// How much more is being taken of what is held; not shown to sellers
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub capturing: Option<Money>,
     /// How much more was taken; not shown to sellers
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub captured: Option<Money>,
     /// How much more is on its way back; not shown to sellers
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunding: Option<Money>,
 }
 
 /// What changed on the shelf, of one variant
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct OrderStockEffect {
     /// The variant
     pub variant_id: VariantId,
@@ -64,7 +70,7 @@ impl OrderEffects {
 }
 
 /// Something that cannot be done now
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct RefusedAction {
     /// What
     pub action: String,

@@ -1,8 +1,9 @@
 //! Parcels and returns on the wire.
 
 use chrono::{DateTime, Utc};
-use kernel::{BusinessId, OrderId};
+use kernel::{BusinessId, OrderId, wire};
 use poem_openapi::Object;
+use serde::Serialize;
 
 use super::effects_dto::{OrderEffects, RefusedAction};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// A parcel of one seller
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct OrderShipment {
     /// Its identifier
@@ -30,18 +31,25 @@ pub struct OrderShipment {
     /// What is in it
     pub lines: Vec<OrderShipmentLine>,
     /// Who carries it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
     /// The carrier's name for it
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking_number: Option<String>,
     /// Where it can be followed
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking_url: Option<String>,
     /// Why it was cancelled or is lost
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was packed
+    #[serde(serialize_with = "wire::time")]
     pub packed_at: DateTime<Utc>,
     /// When it left
+    #[serde(serialize_with = "wire::time_if_any", skip_serializing_if = "Option::is_none")]
     pub shipped_at: Option<DateTime<Utc>>,
     /// When it arrived
+    #[serde(serialize_with = "wire::time_if_any", skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<DateTime<Utc>>,
     /// What you may do with it now
     pub allowed_actions: Vec<ShipmentEvent>,
@@ -50,7 +58,7 @@ pub struct OrderShipment {
 }
 
 /// What a parcel has of a line
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct OrderShipmentLine {
     /// The line's place in its order
     pub position: i16,
@@ -93,7 +101,7 @@ impl OrderShipment {
 }
 
 /// Goods that come back to one seller
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct OrderReturn {
     /// Its identifier
@@ -107,10 +115,13 @@ pub struct OrderReturn {
     /// Why
     pub reason: String,
     /// What the buyer was told when it was approved, rejected or closed
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
     /// When it was asked for
+    #[serde(serialize_with = "wire::time")]
     pub requested_at: DateTime<Utc>,
     /// When it last changed
+    #[serde(serialize_with = "wire::time")]
     pub updated_at: DateTime<Utc>,
     /// What you may do with it now
     pub allowed_actions: Vec<ReturnEvent>,
@@ -119,7 +130,7 @@ pub struct OrderReturn {
 }
 
 /// What comes back of a line
-#[derive(Debug, Clone, Object)]
+#[derive(Debug, Clone, Object, Serialize)]
 pub struct OrderReturnLine {
     /// The line's place in its order
     pub position: i16,

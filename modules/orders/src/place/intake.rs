@@ -1,4 +1,4 @@
-//! The intake: one task, one connection, whatever is waiting is the next batch.
+//! The intake: one thread, one connection, whatever is waiting is the next batch.
 //!
 //! A batch is two flights over the network: locks and look-ups, then all writes + COMMIT. Nothing waits for company: a lone
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
@@ -16,7 +16,7 @@ use catalog::stock;
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{
     FutureExt,
-    future::{join, join3, join4},
+    future::{join, join4, join5},
 };
 use kernel::{
     DbError, PgConn, UserId,
@@ -75,12 +75,12 @@ pub struct Intake(Arc<Door>);
 
 struct Door {
     queue: mpsc::Sender<Arrived>,
-    /// What the task is started with, when the first order comes.
+    /// What the thread is started with, when the first order comes.
     unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Arrived>)>>,
 }
 
 impl Intake {
-    /// An intake over a database. Its task and its connection begin with the first order, so that a process that places
+    /// An intake over a database. Its thread and its connection begin with the first order, so that a process that places
     /// none has neither; they end with the last clone of the handle, after what is waiting.
     pub fn new(settings: IntakeSettings) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
@@ -94,7 +94,7 @@ impl Intake {
     /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
     pub async fn place(&self, placement: Placement) -> Reply {
         if let Some((batcher, waiting)) = self.0.unstarted.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            tokio::spawn(batcher.run(waiting));
+            begin(batcher, waiting);
         }
         let (reply, answer) = oneshot::channel();
         self.0
@@ -110,6 +110,27 @@ impl Intake {
     /// How many placements wait to be looked at.
     pub fn waiting(&self) -> usize {
         self.0.queue.max_capacity() - self.0.queue.capacity()
+    }
+}
+
+/// Starts the batcher on a thread of its own: while it has something to do PostgreSQL waits for it, and requests that are
+/// read and answered meanwhile must not stand before it in a queue. A system that gives no more threads has it among them.
+fn begin(batcher: Batcher, waiting: mpsc::Receiver<Arrived>) {
+    let (hand_over, start) = std::sync::mpsc::channel::<(Batcher, mpsc::Receiver<Arrived>)>();
+    let thread = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        let run = move || {
+            if let Ok((batcher, waiting)) = start.recv() {
+                runtime.block_on(batcher.run(waiting));
+            }
+        };
+        std::thread::Builder::new().name("oms-intake".to_owned()).spawn(run)
+    });
+    match thread {
+        Ok(_runs_until_the_last_handle_goes) => drop(hand_over.send((batcher, waiting))),
+        Err(error) => {
+            tracing::warn!(%error, "the intake gets no thread of its own");
+            tokio::spawn(batcher.run(waiting));
+        }
     }
 }
 
@@ -303,92 +324,125 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
     let mut numbers = numbers?.into_iter();
 
     let mut movements = Vec::new();
-    let mut orders = Vec::new();
-    let mut answers = Vec::new();
-    let mut accepted_placements = Vec::new();
+    let mut accepted = Vec::new();
     let mut outcomes = Vec::with_capacity(placements.len());
     for &placement in placements {
         let ticket = placement.ticket.as_ref().filter(|_| !stored.is_empty());
         if let Some((fingerprint, body)) = ticket.and_then(|ticket| stored.remove(&(ticket.caller, ticket.key.clone())))
         {
-            outcomes.push(Outcome::KeyTaken { fingerprint, body });
+            outcomes.push(Some(Outcome::KeyTaken { fingerprint, body }));
             continue;
         }
         match shelf.decide(placement, &mut movements) {
-            Ok(accepted) => {
-                let order = new_order(placement, accepted, numbers.next().unwrap_or_default());
-                let body = JsonBytes::of(&OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at));
-                answers.push(body.clone());
-                metrics::placed(&order);
-                orders.push(order);
-                accepted_placements.push(placement);
-                outcomes.push(Outcome::Accepted(body));
+            Ok(order) => {
+                accepted.push((placement, order, numbers.next().unwrap_or_default()));
+                outcomes.push(None);
             }
             Err(refusal) => {
                 metrics::refused(&refusal);
-                outcomes.push(Outcome::Refused(refusal));
+                outcomes.push(Some(Outcome::Refused(refusal)));
             }
         }
     }
 
-    if first.dry_run {
+    let answers = if first.dry_run {
+        let batch = Batch::of(accepted)?;
         kernel::metrics::nothing_was_kept();
-    }
-    if orders.is_empty() || first.dry_run {
+        (&mut &*conn).batch_execute("ROLLBACK").await?;
+        batch.answers
+    } else if accepted.is_empty() {
         // Nothing to keep.
         (&mut &*conn).batch_execute("ROLLBACK").await?;
+        vec![]
     } else {
-        write(warm, &movements, &orders, &accepted_placements, &answers).await?;
-        metrics::batch_committed(orders.len());
-    }
-    Ok(outcomes)
+        let answers = write(warm, &movements, accepted).await?;
+        metrics::batch_committed(answers.len());
+        answers
+    };
+    let mut answers = answers.into_iter();
+    Ok(outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| answers.next().map(Outcome::Accepted))).collect())
 }
 
-/// Second flight: every write and COMMIT. A COMMIT after an error is a silent ROLLBACK, so every result is looked at.
-async fn write(
-    warm: &mut Warm,
-    movements: &[stock::Movement],
-    orders: &[Order],
-    accepted: &[&Placement],
-    answers: &[JsonBytes<OrderView>],
-) -> diesel::QueryResult<()> {
-    let conn = &warm.conn;
-    let (mut events, mut jobs) = (Vec::new(), Vec::new());
-    for (order, placement) in orders.iter().zip(accepted) {
-        events.extend(first_events(order, placement));
-        let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
-        jobs.push(
-            NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?.of_request(&placement.request),
-        );
+/// What the accepted orders of a batch write besides stock, and what their callers are told.
+struct Batch<'a> {
+    placements: Vec<&'a Placement>,
+    orders: Vec<Order>,
+    events: Vec<NewEvent>,
+    jobs: Vec<NewJob>,
+    answers: Vec<JsonBytes<OrderView>>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(accepted: Vec<(&'a Placement, Accepted, i64)>) -> diesel::QueryResult<Self> {
+        let mut batch = Self { placements: vec![], orders: vec![], events: vec![], jobs: vec![], answers: vec![] };
+        for (placement, accepted, number) in accepted {
+            let order = new_order(placement, accepted, number);
+            metrics::placed(&order);
+            let view = OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at);
+            let answer = JsonBytes::written(&view);
+            batch.answers.push(answer.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?);
+            batch.events.extend(first_events(&order, placement));
+            let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
+            let job = NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?;
+            batch.jobs.push(job.of_request(&placement.request));
+            batch.placements.push(placement);
+            batch.orders.push(order);
+        }
+        Ok(batch)
     }
-    let writes = async {
-        let ((moved, ordered, lined, told), queued, kept) = join3(
-            join4(
-                stock::append(conn, movements),
-                statements::insert_orders(conn, orders),
-                statements::insert_lines(conn, orders),
-                statements::insert_events(conn, &events),
-            ),
-            job::insert(conn, &jobs),
-            statements::keep_answers(conn, accepted, answers),
+
+    /// Writes it all. Joins the caller's transaction.
+    async fn write(&self, conn: &PgConn) -> diesel::QueryResult<()> {
+        let (ordered, lined, told, queued, kept) = join5(
+            statements::insert_orders(conn, &self.orders),
+            statements::insert_lines(conn, &self.orders),
+            statements::insert_events(conn, &self.events),
+            job::insert(conn, &self.jobs),
+            statements::keep_answers(conn, &self.placements, &self.answers),
         )
         .await;
         // In the order they were sent: whatever follows the first failure only says that the transaction is aborted.
-        for written in [moved, ordered, lined, told, queued.map(|()| 0), kept] {
+        for written in [ordered, lined, told, queued.map(|()| 0), kept] {
             written?;
         }
-        Ok::<(), diesel::result::Error>(())
-    };
-    if warm.is_warm {
-        let (written, committed) = join(writes, async { (&mut &*conn).batch_execute("COMMIT").await }).await;
-        written?;
-        committed
-    } else {
-        writes.await?;
-        (&mut &*conn).batch_execute("COMMIT").await?;
-        warm.is_warm = true;
         Ok(())
     }
+}
+
+/// Second flight: every write and COMMIT. A COMMIT after an error is a silent ROLLBACK, so every result is looked at.
+/// Answers what the callers are told.
+async fn write(
+    warm: &mut Warm,
+    movements: &[stock::Movement],
+    accepted: Vec<(&Placement, Accepted, i64)>,
+) -> diesel::QueryResult<Vec<JsonBytes<OrderView>>> {
+    let conn = &warm.conn;
+    let is_warm = warm.is_warm;
+    let moving = stock::append(conn, movements);
+    let rest = async {
+        // Lets the stock go on its way: PostgreSQL moves it while the rest is put together.
+        tokio::task::yield_now().await;
+        let batch = Batch::of(accepted)?;
+        if is_warm {
+            let (written, committed) = join(batch.write(conn), commit(conn)).await;
+            written.and(committed)?;
+        } else {
+            batch.write(conn).await?;
+        }
+        Ok::<_, diesel::result::Error>(batch.answers)
+    };
+    let (moved, answers) = join(moving, rest).await;
+    moved?;
+    let answers = answers?;
+    if !is_warm {
+        commit(conn).await?;
+        warm.is_warm = true;
+    }
+    Ok(answers)
+}
+
+async fn commit(conn: &PgConn) -> diesel::QueryResult<()> {
+    (&mut &*conn).batch_execute("COMMIT").await
 }
 
 /// The order that an accepted placement becomes. An order that costs nothing is confirmed at once.

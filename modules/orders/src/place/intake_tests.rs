@@ -1,5 +1,6 @@
 //! A panic in the intake: it belongs to one order, and the intake goes on.
 
+use futures_util::future::join_all;
 use kernel::{Clock, OrderId, SystemClock, VariantId};
 use testkit::TestDatabase;
 
@@ -40,15 +41,22 @@ fn placement(note: &str) -> Placement {
     }
 }
 
+/// A new intake that finds these together when it begins: one batch.
+async fn one_batch<const N: usize>(database: &TestDatabase, notes: [&str; N]) -> (Intake, Vec<Reply>) {
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let (batcher, waiting) = intake.0.unstarted.lock().unwrap().take().unwrap();
+    let replies = join_all(notes.map(|note| intake.place(placement(note))));
+    let (replies, ()) = tokio::join!(replies, async { begin(batcher, waiting) });
+    (intake, replies)
+}
+
 #[tokio::test]
 async fn r_11_an_order_that_panics_fails_alone() {
     let database = TestDatabase::new().await;
-    let intake = Intake::new(IntakeSettings::new(database.url()));
-    let [before, poison, after] = ["fine", "while deciding", "fine"].map(placement);
-    // Together, so that they are one batch.
-    let (before, poison, after) = tokio::join!(intake.place(before), intake.place(poison), intake.place(after));
-    assert!(matches!(before, Err(OrderError::Refused(_))), "{before:?}");
-    assert!(matches!(after, Err(OrderError::Refused(_))), "{after:?}");
+    let (intake, replies) = one_batch(&database, ["fine", "while deciding", "fine"]).await;
+    let [Err(OrderError::Refused(_)), poison, Err(OrderError::Refused(_))] = &replies[..] else {
+        panic!("{replies:?}")
+    };
     let Err(OrderError::Db(error)) = poison else { panic!("{poison:?}") };
     assert!(!error.is_unavailable() && !error.is_lost_race(), "{error:?}");
     let next = intake.place(placement("fine")).await;
@@ -58,11 +66,10 @@ async fn r_11_an_order_that_panics_fails_alone() {
 #[tokio::test]
 async fn r_11_an_intake_that_panics_answers_503_and_goes_on() {
     let database = TestDatabase::new().await;
-    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let (intake, replies) = one_batch(&database, ["fine", "while answering"]).await;
+    assert!(matches!(&replies[..], [Err(OrderError::Overloaded), Err(OrderError::Overloaded)]), "{replies:?}");
     for _round in 0..3 {
-        let (waiting, poison) =
-            tokio::join!(intake.place(placement("fine")), intake.place(placement("while answering")));
-        assert!(matches!(waiting, Err(OrderError::Overloaded)), "{waiting:?}");
+        let poison = intake.place(placement("while answering")).await;
         assert!(matches!(poison, Err(OrderError::Overloaded)), "{poison:?}");
         let next = intake.place(placement("fine")).await;
         assert!(matches!(next, Err(OrderError::Refused(_))), "{next:?}");

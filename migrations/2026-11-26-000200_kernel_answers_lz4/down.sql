@@ -1,0 +1,1 @@
+ALTER TABLE kernel.idempotency_keys ALTER COLUMN body SET COMPRESSION default;
