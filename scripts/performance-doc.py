@@ -16,7 +16,7 @@ SUBJECTS = {
     "placing": ("Random orders", """Orders of three different lines over ten thousand variants. The rulers are PostgreSQL's own `pgbench` with our
 statements on the same tables: A sends one statement for each round trip, B a whole order as one statement, and the ceiling does for batches of
 32 orders what `oms` does, and nothing else. The latency of the ceiling is that of a batch."""),
-    "hot": ("One hot variant", """Every order has the same variant and two others. The bystander is one more connection that orders others only,
+    "hot": ("One hot variant", """Every order is one line of the same variant. The bystander is one more connection that orders others only,
 alone and while 64 order the hot one."""),
     "few": ("Few connections", "What an order takes when little else is going on."),
     "two": ("Two servers", "Two processes on one database against one, with as many connections together."),

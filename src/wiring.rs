@@ -245,12 +245,7 @@ impl Pools {
                 statement_timeout: Duration::from_secs(60),
                 ..PoolSettings::default()
             }),
-            machinery: pool(PoolSettings {
-                max_size: QUEUE_CONNECTIONS,
-                wait: patient,
-                application_name: "oms queue",
-                ..PoolSettings::default()
-            }),
+            machinery: pool(PoolSettings { max_size: QUEUE_CONNECTIONS, ..jobs::pool_settings() }),
             health: pool(PoolSettings {
                 max_size: 1,
                 application_name: "oms health",

@@ -1,10 +1,7 @@
 -- Ruler A: an order of three lines with the statements of `oms`, one for each round trip, one order for each transaction.
--- What a perfect client without HTTP, tokens, JSON or rules would reach. :hot = 1 puts the same variant into every order. Orders
--- have ids in the order of time, as those of `oms` have.
+-- What a perfect client without HTTP, tokens, JSON or rules would reach. Orders have ids in the order of time,
+-- as those of `oms` have.
 \set p1 random(2, 3333)
-\if :hot
-\set p1 1
-\endif
 \set p2 random(3334, 6666)
 \set p3 random(6667, 10000)
 \set c random(1, 100)

@@ -1,8 +1,5 @@
 -- Ruler B: the same order in a single statement, which is its own transaction: one round trip.
 \set p1 random(2, 3333)
-\if :hot
-\set p1 1
-\endif
 \set p2 random(3334, 6666)
 \set p3 random(6667, 10000)
 \set c random(1, 100)

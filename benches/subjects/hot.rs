@@ -6,7 +6,7 @@ use super::{Bench, CONNECTIONS, placing::BEST_OF};
 use crate::support::{
     buyer::{Wanted, buyers},
     load::{Crowd, crowd},
-    pgbench::{self, A, B},
+    pgbench::{self, HOT_A, HOT_B},
     report::Turn,
     server::Server,
 };
@@ -22,12 +22,12 @@ async fn bystander(server: &Server, is_crowded: bool, run: Duration) -> Crowd {
 
 pub async fn measure(bench: &mut Bench) {
     let run = bench.pace.run;
-    let best = pgbench::best(&bench.database, &B, &BEST_OF, true, run.min(Duration::from_secs(3)));
+    let best = pgbench::best(&bench.database, &HOT_B, &BEST_OF, run.min(Duration::from_secs(3)));
     let [mut a, mut b, mut oms, mut quiet, mut crowded] = [const { Vec::new() }; 5];
     for _round in 0..bench.pace.rounds {
-        for (ruler, clients, turns) in [(&A, CONNECTIONS, &mut a), (&B, best, &mut b)] {
+        for (ruler, clients, turns) in [(&HOT_A, CONNECTIONS, &mut a), (&HOT_B, best, &mut b)] {
             bench.database.settle().await;
-            turns.push(pgbench::measure(&bench.database, ruler, clients, true, run));
+            turns.push(pgbench::measure(&bench.database, ruler, clients, run));
         }
         let server = bench.server().await;
         oms.push(bench.ordering(&[&server], CONNECTIONS, Wanted::Hot, run).await);

@@ -7,11 +7,7 @@ use std::{
 
 use diesel_async::SimpleAsyncConnection;
 use jobs::{Engine, Settings};
-use kernel::{
-    Job, Outcome, PgConn, Queue,
-    db::{self, PoolSettings},
-    job::Registry,
-};
+use kernel::{Job, Outcome, PgConn, Queue, db, job::Registry};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -50,7 +46,7 @@ async fn engine(url: &str, begun: UnboundedSender<Instant>) -> Engine {
         let _nobody_counts_any_more = begun.send(Instant::now());
         std::future::ready(Outcome::Done)
     });
-    let pool = db::pool(url, PoolSettings { max_size: 4, ..PoolSettings::default() });
+    let pool = db::pool(url, jobs::pool_settings());
     let settings = Settings { queues: vec![(Queue::Bulk, WORKERS)], ..Settings::default() };
     let engine = jobs::start(url, pool, registry, settings).await.unwrap();
     while !engine.is_registered() {

@@ -6,31 +6,31 @@ use super::Bench;
 use crate::support::{
     buyer::{Wanted, buyers},
     load::crowd,
-    report::Turn,
 };
 
-/// Connections among which the best is looked for.
-const USUAL: [usize; 2] = [64, 256];
+/// Connections with which it is at its best; more gain nothing.
+const USUAL: usize = 256;
 /// Twice what may be in flight unless somebody says otherwise.
 const TOO_MANY: usize = 1_024;
 const LONG: Duration = Duration::from_secs(60);
 
 pub async fn measure(bench: &mut Bench) {
-    let mut usual = USUAL.map(|_| Vec::new());
-    for _round in 0..bench.pace.rounds {
-        for (connections, turns) in USUAL.into_iter().zip(&mut usual) {
-            let server = bench.server().await;
-            turns.push(bench.ordering(&[&server], connections, Wanted::Any, bench.pace.half()).await);
-        }
-    }
-    let report = &mut bench.report;
-    let speed =
-        |(connections, turns): (usize, &Vec<Turn>)| report.row(&format!("{connections} connections"), turns).per_second;
-    let peak = USUAL.into_iter().zip(&usual).map(speed).fold(0.0, f64::max);
+    // Before and after, so that both have as large a database as it has.
+    let usual = 2 * bench.pace.run;
+    let mut peaks = Vec::new();
+    let server = bench.server().await;
+    peaks.push(bench.ordering(&[&server], USUAL, Wanted::Any, usual).await);
+    drop(server);
     let server = bench.server().await;
     let run = (LONG / bench.pace.shorter).max(2 * bench.pace.run);
     let (turn, crowd) = bench.turn(&[&server], crowd(run, buyers(&[server.api], TOO_MANY, Wanted::Any))).await;
+    let [most, end] = ["VmHWM", "VmRSS"].map(|name| server.memory_mb(name));
+    drop(server);
+    let server = bench.server().await;
+    peaks.push(bench.ordering(&[&server], USUAL, Wanted::Any, usual).await);
+    let peak = peaks.iter().map(|turn| turn.per_second).fold(0.0, f64::max);
     let report = &mut bench.report;
+    report.row(&format!("{USUAL} connections, before and after"), &peaks);
     report.row(&format!("{TOO_MANY} connections, {} s", run.as_secs()), &[turn]);
     if crowd.wrong > 0 {
         println!("  neither 201 nor a 503 with Retry-After: {:?}", crowd.shown);
@@ -39,6 +39,6 @@ pub async fn measure(bench: &mut Bench) {
     report.number("of_peak", turn.per_second / peak);
     report.number("told_to_retry", crowd.refused as f64);
     report.number("anything_else", crowd.wrong as f64);
-    report.number("most_mb", server.memory_mb("VmHWM"));
-    report.number("end_mb", server.memory_mb("VmRSS"));
+    report.number("most_mb", most);
+    report.number("end_mb", end);
 }

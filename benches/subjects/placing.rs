@@ -16,14 +16,14 @@ const CEILING_CLIENTS: usize = 4;
 pub async fn measure(bench: &mut Bench) {
     let run = bench.pace.run;
     let look = run.min(Duration::from_secs(3));
-    let best = pgbench::best(&bench.database, &B, &BEST_OF, false, look);
+    let best = pgbench::best(&bench.database, &B, &BEST_OF, look);
     let [mut a, mut b, mut ceiling, mut oms] = [const { Vec::new() }; 4];
     let mut most = 0.0_f64;
     for _round in 0..bench.pace.rounds {
         let turns = [(&A, CONNECTIONS, &mut a), (&B, best, &mut b), (&CEILING, CEILING_CLIENTS, &mut ceiling)];
         for (ruler, clients, turns) in turns {
             bench.database.settle().await;
-            turns.push(pgbench::measure(&bench.database, ruler, clients, false, run));
+            turns.push(pgbench::measure(&bench.database, ruler, clients, run));
         }
         let server = bench.server().await;
         oms.push(bench.ordering(&[&server], CONNECTIONS, Wanted::Any, run).await);

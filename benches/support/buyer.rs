@@ -1,4 +1,4 @@
-//! Clients that place orders of three lines, each with a key of its own.
+//! Clients that place orders of three lines, or of one, each with a key of its own.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use super::{
 pub enum Wanted {
     /// Three of all, by chance, but not the first one.
     Any,
-    /// The first one, which everybody wants, and two others.
+    /// The first one, which everybody wants, and nothing else.
     Hot,
 }
 
@@ -29,7 +29,8 @@ const FIRST_ID_ENDS: usize = LINE.len() + 36;
 pub struct Buyer {
     request: Vec<u8>,
     key_at: usize,
-    ids_at: [usize; 3],
+    /// Where the digits are that are written anew, one place for each line.
+    ids_at: Vec<usize>,
     wanted: Wanted,
     dice: Dice,
     pending: Needle,
@@ -40,11 +41,10 @@ impl Buyer {
     /// Somebody with this token who orders at this server.
     pub fn new(server: SocketAddr, token: &str, wanted: Wanted) -> Self {
         let line = |number: usize| format!(r#"{{"variant_id":"{}","quantity":1}}"#, id(number));
+        let numbers = if wanted == Wanted::Hot { vec![1] } else { vec![1, 2, 3] };
         let body = format!(
-            r#"{{"lines":[{},{},{}],"ship_to":{{"name":"Alice Nguyen","line1":"12 Hang Bac","city":"Hanoi","country":"VN"}}}}"#,
-            line(1),
-            line(2),
-            line(3)
+            r#"{{"lines":[{}],"ship_to":{{"name":"Alice Nguyen","line1":"12 Hang Bac","city":"Hanoi","country":"VN"}}}}"#,
+            numbers.iter().copied().map(line).collect::<Vec<_>>().join(",")
         );
         let head = format!(
             "POST /v1/orders HTTP/1.1\r\nhost: {server}\r\nauthorization: Bearer {token}\r\n\
@@ -57,7 +57,7 @@ impl Buyer {
             let id = id(number).to_string();
             find(&request, id.as_bytes()).unwrap() + id.len() - ID_DIGITS
         };
-        let ids_at = [1, 2, 3].map(id_ends);
+        let ids_at = numbers.into_iter().map(id_ends).collect();
         let (pending, line) = (Needle::new(br#""status":"pending""#), Needle::new(LINE));
         Self { request, key_at, ids_at, wanted, dice: Dice::new(), pending, line }
     }
@@ -66,10 +66,11 @@ impl Buyer {
 impl Ask for Buyer {
     fn request(&mut self) -> &[u8] {
         let third = VARIANTS / 3;
-        let first = if self.wanted == Wanted::Hot { 1 } else { self.dice.pick(2, third) };
-        let picked = [first, self.dice.pick(third + 1, 2 * third), self.dice.pick(2 * third + 1, VARIANTS)];
-        for (at, number) in self.ids_at.into_iter().zip(picked) {
-            write_hex(&mut self.request[at..at + ID_DIGITS], number as u64);
+        if self.wanted == Wanted::Any {
+            let thirds = [(2, third), (third + 1, 2 * third), (2 * third + 1, VARIANTS)];
+            for (&at, (from, to)) in self.ids_at.iter().zip(thirds) {
+                write_hex(&mut self.request[at..at + ID_DIGITS], self.dice.pick(from, to) as u64);
+            }
         }
         for half in [0, KEY_DIGITS / 2] {
             let at = self.key_at + half;
@@ -78,14 +79,14 @@ impl Ask for Buyer {
         &self.request
     }
 
-    /// A pending order of three lines, the first of which is what was asked for.
+    /// A pending order of as many lines, the first of which is what was asked for.
     fn is_right(&mut self, answer: &Answer<'_>) -> bool {
         let Some(line) = self.line.find(answer.body) else { return false };
         let lines = &answer.body[line..];
         let first = &self.request[self.ids_at[0]..self.ids_at[0] + ID_DIGITS];
         answer.status == 201
             && lines.get(FIRST_ID_ENDS - ID_DIGITS..FIRST_ID_ENDS) == Some(first)
-            && self.line.count(lines) == 3
+            && self.line.count(lines) == self.ids_at.len()
             && self.pending.find(answer.body).is_some()
     }
 }

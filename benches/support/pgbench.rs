@@ -15,11 +15,14 @@ pub struct Ruler {
 pub const A: Ruler = Ruler { script: "one_by_one.sql", orders: 1.0 };
 /// The same order in a single statement.
 pub const B: Ruler = Ruler { script: "one_statement.sql", orders: 1.0 };
+/// The same two for orders of one line, which is the same variant for everybody.
+pub const HOT_A: Ruler = Ruler { script: "hot_one_by_one.sql", orders: 1.0 };
+pub const HOT_B: Ruler = Ruler { script: "hot_one_statement.sql", orders: 1.0 };
 /// What `oms` does for a batch of 32 orders, and nothing else: what placing could reach at best.
 pub const CEILING: Ruler = Ruler { script: "batch.sql", orders: 32.0 };
 
 /// pgbench with a ruler. Latencies are those of transactions.
-pub fn measure(database: &Database, ruler: &Ruler, clients: usize, hot: bool, run: Duration) -> Turn {
+pub fn measure(database: &Database, ruler: &Ruler, clients: usize, run: Duration) -> Turn {
     let binaries = devdb::find_binaries(None).unwrap();
     let logs = database.directory().join("pgbench");
     drop(fs::remove_dir_all(&logs));
@@ -28,7 +31,7 @@ pub fn measure(database: &Database, ruler: &Ruler, clients: usize, hot: bool, ru
     let mut command = Command::new(binaries.directory().join("pgbench"));
     command
         .args(["-n", "-M", "prepared", "-h", "127.0.0.1", "-U", "oms", "-j", "2", "--log", "--log-prefix=turn"])
-        .args(["-c", &clients.to_string(), "-T", &run.as_secs().to_string(), "-D", &format!("hot={}", u8::from(hot))])
+        .args(["-c", &clients.to_string(), "-T", &run.as_secs().to_string()])
         .args(["-p", &database.cluster.port().to_string(), "-f"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rulers").join(ruler.script))
         .arg("postgres")
@@ -59,7 +62,7 @@ pub fn measure(database: &Database, ruler: &Ruler, clients: usize, hot: bool, ru
 }
 
 /// Of some numbers of clients the one with which a ruler is fastest.
-pub fn best(database: &Database, ruler: &Ruler, of: &[usize], hot: bool, run: Duration) -> usize {
-    let speed = |clients: usize| measure(database, ruler, clients, hot, run).per_second;
+pub fn best(database: &Database, ruler: &Ruler, of: &[usize], run: Duration) -> usize {
+    let speed = |clients: usize| measure(database, ruler, clients, run).per_second;
     of.iter().map(|clients| (speed(*clients), *clients)).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap().1
 }

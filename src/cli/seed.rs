@@ -77,7 +77,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn delivered(wiring: &Wiring) {
     for _ in 0..100 {
         if let Ok(mut conn) = wiring.machinery_pool.get().await
-            && ::jobs::admin::pending_in(&mut conn, &[Queue::Gateway.name()]).await.is_ok_and(|waiting| waiting == 0)
+            && ::jobs::admin::is_pending(&mut conn, &[Queue::Gateway.name()]).await.is_ok_and(|is_pending| !is_pending)
         {
             return;
         }

@@ -131,7 +131,7 @@ impl Engine {
         loop {
             if self.shared.in_flight().is_empty()
                 && let Ok(mut conn) = self.shared.pool.get().await
-                && admin::pending_in(&mut conn, &queues).await.is_ok_and(|pending| pending == 0)
+                && admin::is_pending(&mut conn, &queues).await.is_ok_and(|is_pending| !is_pending)
             {
                 return;
             }

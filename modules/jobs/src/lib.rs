@@ -40,7 +40,7 @@ mod supervise;
 pub use audit::audit;
 pub use engine::{Engine, Watch, start};
 pub use error::JobsError;
-pub use settings::{Observer, Settings};
+pub use settings::{Observer, Settings, pool_settings};
 pub use signal::{Notifier, notify_only};
 pub use state::State;
 pub use stats::{Ended, Run, Stats};

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use kernel::Queue;
+use kernel::{
+    Queue,
+    db::{BY_INDEX_IN_ORDER, PoolSettings},
+};
 
 use crate::{JobsError, Run};
 
@@ -24,6 +27,17 @@ impl Observer {
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
+    }
+}
+
+/// How the pool of an engine is built: for claims, ends, leases and schedules, all of them short.
+pub fn pool_settings() -> PoolSettings {
+    PoolSettings {
+        max_size: 4,
+        wait: Duration::from_secs(5),
+        application_name: "oms queue",
+        session: BY_INDEX_IN_ORDER,
+        ..PoolSettings::default()
     }
 }
 

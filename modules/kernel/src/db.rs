@@ -173,7 +173,18 @@ pub struct PoolSettings {
     pub statement_timeout: Duration,
     /// `lock_timeout`.
     pub lock_timeout: Duration,
+    /// More settings of the session, as SQL.
+    pub session: &'static str,
 }
+
+/// For sessions in which everything is found by an index. A statement is planned once for a session, and a plan that was made
+/// while its table was empty would go on reading all of it until somebody analyses the table.
+pub const BY_INDEX: &str = "SET enable_seqscan = off";
+
+/// For sessions in which, besides, a few rows are taken from the beginning of an index, or joined by their ids: nothing else
+/// may read all there is either.
+pub const BY_INDEX_IN_ORDER: &str =
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_mergejoin = off; SET enable_hashjoin = off";
 
 impl Default for PoolSettings {
     fn default() -> Self {
@@ -183,6 +194,7 @@ impl Default for PoolSettings {
             application_name: "oms",
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(2),
+            session: "",
         }
     }
 }
@@ -194,10 +206,11 @@ impl PoolSettings {
             "SET application_name = '{}'; SET statement_timeout = {}; SET lock_timeout = {}; \
              SET idle_in_transaction_session_timeout = 10000; SET timezone = 'UTC'; \
              SET plan_cache_mode = force_generic_plan; SET jit = off; \
-             DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
+             DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$; {}",
             self.application_name,
             self.statement_timeout.as_millis(),
             self.lock_timeout.as_millis(),
+            self.session,
         )
     }
 }

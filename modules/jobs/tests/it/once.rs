@@ -1,6 +1,9 @@
 //! Every job runs, and no two workers run the same one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jobs::{Ended, Observer};
 use kernel::{Outcome, request, trace};
@@ -25,6 +28,30 @@ async fn two_engines_never_run_one_job_twice() {
     queue.assert_sound().await;
     tokio::join!(one.stop(), two.stop());
     queue.until("SELECT count(*) FROM jobs.workers", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_was_empty_when_its_statements_were_planned_is_not_read_from_end_to_end() {
+    let queue = TestQueue::new().await;
+    queue.sql("ALTER TABLE jobs.jobs SET (autovacuum_enabled = off)").await;
+    queue.sql("VACUUM ANALYZE jobs.jobs").await;
+    let engine = queue.start(settings()).await;
+    queue.enqueue(&Note { n: 0 }).await;
+    engine.idle().await;
+    queue.enqueue_many(&(1..=2000).map(|n| Note { n }).collect::<Vec<_>>()).await;
+    kernel::job::announce();
+    engine.idle().await;
+    assert_eq!(queue.runs().len(), 2001);
+    engine.stop().await;
+    // What a session has read is counted when it is idle, or ends.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let read = queue
+        .number(
+            "SELECT (seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = t.relid))::bigint \
+             FROM pg_stat_user_tables t WHERE relid = 'jobs.jobs'::regclass",
+        )
+        .await;
+    assert!(read < 20_000, "{read} rows were looked at for 2001 jobs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

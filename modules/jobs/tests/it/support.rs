@@ -10,8 +10,7 @@ use diesel::sql_types as st;
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use jobs::{Engine, Settings, Stats};
 use kernel::{
-    Job, Outcome, PgConn, Pool, Queue,
-    db::{self, PoolSettings},
+    Job, Outcome, PgConn, Pool, Queue, db,
     job::{JobContext, Registry},
 };
 use serde::{Deserialize, Serialize};
@@ -153,8 +152,7 @@ impl TestQueue {
 }
 
 pub fn machinery(url: &str) -> Pool {
-    let settings = PoolSettings { max_size: 4, wait: Duration::from_secs(5), ..PoolSettings::default() };
-    db::pool(url, settings)
+    db::pool(url, jobs::pool_settings())
 }
 
 pub fn registry(pool: &Pool, diary: &Diary) -> Registry {

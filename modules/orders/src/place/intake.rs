@@ -281,15 +281,9 @@ impl Batcher {
     }
 
     async fn connect(&self) -> Result<PgConn, DbError> {
-        let settings = PoolSettings { application_name: "oms-intake", ..PoolSettings::default() };
-        let connecting = async {
-            let mut conn = db::connect(&self.settings.database_url, &settings).await?;
-            // Everything is looked up by its key here, and a plan that was made while a table was empty would read all of it,
-            // until somebody analyses the table.
-            let by_key = conn.batch_execute("SET enable_seqscan = off").await;
-            by_key.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-            Ok::<_, diesel::ConnectionError>(conn)
-        };
+        let settings =
+            PoolSettings { application_name: "oms-intake", session: db::BY_INDEX, ..PoolSettings::default() };
+        let connecting = db::connect(&self.settings.database_url, &settings);
         match tokio::time::timeout(Duration::from_secs(2), connecting).await {
             Ok(Ok(conn)) => Ok(conn),
             Ok(Err(error)) => Err(DbError::Pool(Box::new(error))),
