@@ -60,6 +60,11 @@ enum Command {
 }
 
 impl Command {
+    /// Whether orders come in through this process.
+    const fn takes_orders(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Seed(_) | Self::Serve(_))
+    }
+
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Dev(args) => dev::run(args).await,
@@ -87,9 +92,12 @@ pub fn main() -> ExitCode {
         // Without a command there is nothing to do but to say what there is.
         return if Cli::command().print_help().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
-    // The intake has a thread of its own.
-    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let (Ok(cores), true) = (std::thread::available_parallelism(), command.takes_orders()) {
+        // The intake has a thread of its own.
+        runtime.worker_threads((cores.get() - 1).max(1));
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot start: {error}");

@@ -41,6 +41,9 @@ use crate::redis_link::RedisLink;
 
 /// How long what shows stock is kept, counted from when it was asked for: so long may it be out of date.
 const PRODUCTS: Duration = Duration::from_secs(2);
+/// How long a product is kept that is what it was, as far as the database says it: what is written by hand past the API may
+/// not show there.
+const CONFIRMED: Duration = Duration::from_secs(30);
 /// How long everything else is kept, should the news of a change be lost.
 const CATEGORIES: Duration = Duration::from_secs(10);
 /// How long somebody waits for another's answer to the same question.
@@ -130,6 +133,8 @@ struct Kept {
     stamp: Stamp,
     /// What its product was before it was read, if it shows one.
     product: Option<ProductStamp>,
+    /// Since when it is known.
+    since: Instant,
     until: Instant,
     etag: Option<HeaderValue>,
     body: Bytes,
@@ -162,7 +167,8 @@ async fn stamps(pool: Pool, products: Vec<ProductId>) -> Vec<Option<ProductStamp
         let mut conn = pool.get().await.ok()?;
         product::stamps(&mut conn, &products).await.ok()
     };
-    let stamps = stamps.await.unwrap_or_default();
+    // Whoever asked has given up by then.
+    let stamps = timeout(COMPANY, stamps).await.ok().flatten().unwrap_or_default();
     products.iter().map(|product| stamps.get(product).copied()).collect()
 }
 
@@ -212,12 +218,13 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
             Some(Known::Answer(kept)) => return Ok(kept.response()),
             Some(Known::Nothing { stamp, before }) => (stamp, before),
         };
-        let until = Instant::now() + lifetime;
+        let now = Instant::now();
+        let until = now + lifetime;
         let is = match product {
             Some(id) => timeout(COMPANY, self.products.ask(ProductId::from_uuid(id))).await.ok().flatten().flatten(),
             None => None,
         };
-        if let Some(kept) = before.filter(|kept| is.is_some() && kept.product == is) {
+        if let Some(kept) = before.filter(|kept| is.is_some() && kept.product == is && now < kept.since + CONFIRMED) {
             count("confirmed");
             self.kept.insert(target, Arc::new(Kept { until, ..Kept::clone(&kept) }));
             return Ok(kept.response());
@@ -234,7 +241,7 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         if body.len() <= BODY && Instant::now() < until {
             // Copied, because a buffer that was written to may be twice as large as what is in it.
             let copy = Bytes::copy_from_slice(&body);
-            self.kept.insert(target, Arc::new(Kept { stamp, product: is, until, etag, body: copy }));
+            self.kept.insert(target, Arc::new(Kept { stamp, product: is, since: now, until, etag, body: copy }));
         }
         Ok(Response::from_parts(parts, body.into()))
     }

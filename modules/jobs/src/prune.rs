@@ -17,9 +17,10 @@ const BATCH: i64 = 5000;
 
 cached_sql! {
     Prune(retention_ms: st::BigInt = i64, limit: st::BigInt = i64) -> st::Untyped,
-    "DELETE FROM jobs.jobs WHERE id IN ( \
+    "WITH picked AS MATERIALIZED ( \
          SELECT id FROM jobs.jobs WHERE state IN ('finished', 'cancelled') AND finished_at < now() - $1 * interval '1 millisecond' \
-         ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)"
+         ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM jobs.jobs j USING picked WHERE j.id = picked.id"
 }
 
 /// Prunes now and then until the engine drains.

@@ -30,7 +30,7 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// How the pool of an engine is built: for claims, ends, leases and schedules, all of them short.
+/// How the pool of an engine is built: for claims, ends, schedules and cleaning up, all of them short and by an index.
 pub fn pool_settings() -> PoolSettings {
     PoolSettings {
         max_size: 4,

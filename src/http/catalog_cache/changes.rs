@@ -12,7 +12,8 @@ use crate::redis_link::RedisLink;
 const ALL: &str = "oms:catalog:changed";
 /// The last change that is not of one product.
 const OTHERS: &str = "oms:catalog:changed:others";
-/// How long the change of one product is known; longer than anything is kept, so that what was kept before it has gone.
+/// How long the change of one product is known; longer than any answer is kept (30 s, see the parent), so that what was kept
+/// before it has gone.
 const OF_PRODUCT_MS: i64 = 60_000;
 
 fn of_product(product: Uuid) -> String {

@@ -51,10 +51,10 @@ async fn answer<Q, A>(ask: Arc<Asking<Q, A>>, mut waiting: mpsc::UnboundedReceiv
     while let Some(first) = waiting.recv().await {
         // Those who are about to ask are waited for, and nobody else: a question costs the same for one as for many.
         yield_now().await;
-        let (mut questions, mut askers) = (vec![first.0], vec![first.1]);
-        while let Ok((question, asker)) = waiting.try_recv() {
-            questions.push(question);
-            askers.push(asker);
+        let all = std::iter::once(first).chain(std::iter::from_fn(|| waiting.try_recv().ok()));
+        let (questions, askers): (Vec<Q>, Vec<_>) = all.filter(|(_, asker)| !asker.is_closed()).unzip();
+        if questions.is_empty() {
+            continue;
         }
         for (asker, answer) in askers.into_iter().zip(ask(questions).await) {
             // Whoever has gone does not want to know.

@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    time::sleep_until,
+    time::{sleep, sleep_until},
 };
 
 use super::arrange::{assert_sound, count, shelf, until};
@@ -118,9 +118,16 @@ async fn a_batch_waits_for_the_network_twice_however_many_orders_it_holds() {
     intake.place(placement(buyer, variants[0], None)).await.unwrap();
     distance.store(u64::try_from(THERE_AND_BACK.as_millis() / 2).unwrap(), Ordering::Relaxed);
     for orders in [1, 100] {
-        let began = Instant::now();
-        let placed =
-            join_all((0..orders).map(|number| intake.place(placement(buyer, variants[number % 5], None)))).await;
+        // They come while the one before them is on its way, so that they are the next batch.
+        let before = async {
+            intake.place(placement(buyer, variants[0], None)).await.unwrap();
+            Instant::now()
+        };
+        let next = async {
+            sleep(THERE_AND_BACK / 2).await;
+            join_all((0..orders).map(|number| intake.place(placement(buyer, variants[number % 5], None)))).await
+        };
+        let (began, placed) = tokio::join!(before, next);
         let waits = began.elapsed().as_secs_f64() / THERE_AND_BACK.as_secs_f64();
         assert!(placed.iter().all(Result::is_ok), "{placed:?}");
         assert!((2.0..2.9).contains(&waits), "{orders} orders waited {waits:.1} times");
@@ -176,12 +183,20 @@ async fn a_key_that_another_process_uses_meanwhile_costs_nobody_their_order() {
         shared.ticket.as_ref().unwrap().key
     );
     other.batch_execute(&used).await.unwrap();
+    // An order that waits for the stock, so that those that come meanwhile are one batch.
+    let waiting = "pg_stat_activity WHERE application_name = 'oms-intake' AND datname = current_database() \
+         AND wait_event_type = 'Lock'";
+    let mut gate = database.connect().await;
+    gate.batch_execute("BEGIN; SELECT 1 FROM catalog.stock FOR UPDATE").await.unwrap();
+    let (door, ahead) = (intake.clone(), placement(buyer, variant, None));
+    let ahead = tokio::spawn(async move { door.place(ahead).await });
+    until(&mut conn, waiting, 1).await;
     let all: Vec<Placement> = (0..5).map(|_| placement(buyer, variant, None)).chain([shared]).collect();
     let placed = join_all(all.into_iter().map(|placement| intake.place(placement)));
     let committed = async {
+        gate.batch_execute("COMMIT").await.unwrap();
+        ahead.await.unwrap().unwrap();
         // The batch has looked its keys up, found none, and waits for the one that is being used.
-        let waiting = "pg_stat_activity WHERE application_name = 'oms-intake' AND datname = current_database() \
-             AND wait_event_type = 'Lock'";
         until(&mut conn, waiting, 1).await;
         other.batch_execute("COMMIT").await.unwrap();
     };
@@ -189,7 +204,7 @@ async fn a_key_that_another_process_uses_meanwhile_costs_nobody_their_order() {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let last = answers.last().unwrap().as_ref().unwrap();
     assert_eq!((last.body.bytes(), last.replayed), (b"{}".as_slice(), true));
-    assert_eq!(count(&mut conn, "orders.orders").await, 5);
-    assert_eq!(count(&mut conn, "(SELECT DISTINCT xmin::text FROM orders.orders) AS x").await, 1, "one by one");
+    assert_eq!(count(&mut conn, "orders.orders").await, 6);
+    assert_eq!(count(&mut conn, "(SELECT DISTINCT xmin::text FROM orders.orders) AS x").await, 2, "one by one");
     assert_sound(&database, &[]).await;
 }

@@ -96,6 +96,34 @@ async fn r_03_strangers_are_shown_what_was_kept_until_the_catalog_changes_or_red
 }
 
 #[tokio::test]
+async fn a_kept_product_that_is_what_it_was_is_not_read_again() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let product = app.variant().product().await;
+    let (id, variant) = (text(&product, "id"), text(&product["variants"][0], "id"));
+    let over = Duration::from_millis(2_100);
+    app.name_of(None, &id).await;
+    sleep(Duration::from_millis(500)).await;
+    let name = app.name_of(None, &id).await;
+
+    // Nothing that could be seen has happened to it, so this is not found.
+    diesel::sql_query(format!("UPDATE catalog.products SET name = 'Unseen' WHERE id = '{id}'"))
+        .execute(&mut app.database.connect().await)
+        .await
+        .unwrap();
+    sleep(over).await;
+    assert_eq!(app.name_of(None, &id).await, name);
+    sleep(over).await;
+    assert_eq!(app.name_of(None, &id).await, name);
+
+    let alice = app.customer("alice").await;
+    app.place(&alice, &[(&variant, 1)]).await;
+    sleep(over).await;
+    assert_eq!(app.name_of(None, &id).await, "Unseen", "its stock has moved");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_change_at_one_server_is_seen_at_once_at_the_other() {
     let redis = Redis::start().await;
     let database = TestDatabase::new().await;

@@ -43,22 +43,24 @@ pub async fn get_product(conn: &mut PgConn, viewer: Option<&Caller>, id: Product
 }
 
 cached_sql! {
-    Stamps(ids: st::Array<st::Uuid> = Vec<ProductId>) -> (st::Uuid, st::BigInt, st::Timestamptz, st::BigInt),
-    "SELECT p.id, p.version, p.updated_at, (SELECT coalesce(sum(s.version), 0)::bigint FROM catalog.variants v \
-     JOIN catalog.stock s ON s.variant_id = v.id WHERE v.product_id = p.id) FROM catalog.products p WHERE p.id = ANY($1)"
+    Stamps(ids: st::Array<st::Uuid> = Vec<ProductId>) -> (st::Uuid, st::BigInt, st::Timestamptz, st::BigInt, st::BigInt),
+    "SELECT p.id, p.version, p.updated_at, s.changes, s.beyond FROM catalog.products p CROSS JOIN LATERAL ( \
+         SELECT coalesce(sum(s.version), 0)::bigint AS changes, coalesce(sum(s.backorder_limit), 0)::bigint AS beyond \
+         FROM catalog.variants v JOIN catalog.stock s ON s.variant_id = v.id WHERE v.product_id = p.id) s \
+     WHERE p.id = ANY($1)"
 }
 
-/// What changes with everything that is shown of a product: its version, when it was last changed (pictures do not count in
-/// the version), and how often the counters of its variants have changed, all together.
-pub type ProductStamp = (i64, DateTime<Utc>, i64);
+/// What changes with what is shown of a product: its version, when it was last changed (pictures do not count in the
+/// version), how often the counters of its variants have changed, and how much may be promised of them beyond what is there.
+pub type ProductStamp = (i64, DateTime<Utc>, i64, i64);
 
 /// The stamps of these products: if one is what it was, so is the product. Unknown ones are missing. One statement.
 ///
 /// # Errors
 /// What the database said.
 pub async fn stamps(conn: &mut PgConn, ids: &Vec<ProductId>) -> QueryResult<HashMap<ProductId, ProductStamp>> {
-    let rows: Vec<(ProductId, i64, DateTime<Utc>, i64)> = Stamps { ids }.load(conn).await?;
-    Ok(rows.into_iter().map(|(id, version, updated_at, stock)| (id, (version, updated_at, stock))).collect())
+    let rows: Vec<(ProductId, i64, DateTime<Utc>, i64, i64)> = Stamps { ids }.load(conn).await?;
+    Ok(rows.into_iter().map(|(id, version, at, changes, beyond)| (id, (version, at, changes, beyond))).collect())
 }
 
 /// A product that is known to be the caller's. Joins the caller's transaction.

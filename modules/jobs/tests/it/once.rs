@@ -43,14 +43,16 @@ async fn a_queue_that_was_empty_when_its_statements_were_planned_is_not_read_fro
     engine.idle().await;
     assert_eq!(queue.runs().len(), 2001);
     engine.stop().await;
-    // What a session has read is counted when it is idle, or ends.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let read = queue
-        .number(
-            "SELECT (seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = t.relid))::bigint \
-             FROM pg_stat_user_tables t WHERE relid = 'jobs.jobs'::regclass",
-        )
-        .await;
+    // What a session has read is counted when it has ended, which takes a moment.
+    let looked_at = "SELECT (seq_tup_read + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = t.relid))::bigint \
+                     FROM pg_stat_user_tables t WHERE relid = 'jobs.jobs'::regclass";
+    let mut read = 0;
+    while read < 2_001 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        read = queue.number(looked_at).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    read = queue.number(looked_at).await;
     assert!(read < 20_000, "{read} rows were looked at for 2001 jobs");
 }
 

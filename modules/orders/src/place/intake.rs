@@ -26,7 +26,10 @@ use kernel::{
     metrics::when_committed,
 };
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+};
 
 use super::{
     Placement,
@@ -116,19 +119,19 @@ impl Intake {
 /// Starts the batcher on a thread of its own: while it has something to do PostgreSQL waits for it, and requests that are
 /// read and answered meanwhile must not stand before it in a queue. A system that gives no more threads has it among them.
 fn begin(batcher: Batcher, waiting: mpsc::Receiver<Arrived>) {
-    let (hand_over, start) = std::sync::mpsc::channel::<(Batcher, mpsc::Receiver<Arrived>)>();
-    let thread = tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-        let run = move || {
-            if let Ok((batcher, waiting)) = start.recv() {
-                runtime.block_on(batcher.run(waiting));
-            }
-        };
-        std::thread::Builder::new().name("oms-intake".to_owned()).spawn(run)
-    });
-    match thread {
-        Ok(_runs_until_the_last_handle_goes) => drop(hand_over.send((batcher, waiting))),
-        Err(error) => {
-            tracing::warn!(%error, "the intake gets no thread of its own");
+    let (hand_over, start) = std::sync::mpsc::channel::<(Runtime, Batcher, mpsc::Receiver<Arrived>)>();
+    let run = move || {
+        if let Ok((runtime, batcher, waiting)) = start.recv() {
+            runtime.block_on(batcher.run(waiting));
+        }
+    };
+    let thread = std::thread::Builder::new().name("oms-intake".to_owned()).spawn(run);
+    match (tokio::runtime::Builder::new_current_thread().enable_all().build(), thread) {
+        (Ok(runtime), Ok(_runs_until_the_last_handle_goes)) => drop(hand_over.send((runtime, batcher, waiting))),
+        (runtime, thread) => {
+            tracing::warn!(?runtime, ?thread, "the intake gets no thread of its own");
+            // Dropped here, it would panic: we are among tasks.
+            runtime.into_iter().for_each(Runtime::shutdown_background);
             tokio::spawn(batcher.run(waiting));
         }
     }
@@ -171,7 +174,7 @@ impl Batcher {
             let batch = batch.drain(..).map(|(_, waiting)| waiting);
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
             for part in [wet, dry] {
-                // The task outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
+                // The thread outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
                 if AssertUnwindSafe(self.answer_all(part)).catch_unwind().await.is_err() {
                     kernel::panics::count();
                     tracing::error!("the intake has panicked and goes on with the next batch");
@@ -354,7 +357,11 @@ async fn transact(warm: &mut Warm, placements: &[&Placement]) -> diesel::QueryRe
         answers
     };
     let mut answers = answers.into_iter();
-    Ok(outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| answers.next().map(Outcome::Accepted))).collect())
+    let outcome = |known: Option<Outcome>| {
+        let accepted = known.or_else(|| answers.next().map(Outcome::Accepted));
+        accepted.ok_or_else(|| diesel::result::Error::QueryBuilderError("an accepted order has no answer".into()))
+    };
+    outcomes.into_iter().map(outcome).collect()
 }
 
 /// What the accepted orders of a batch write besides stock, and what their callers are told.
@@ -370,6 +377,8 @@ impl<'a> Batch<'a> {
     fn of(accepted: Vec<(&'a Placement, Accepted, i64)>) -> diesel::QueryResult<Self> {
         let mut batch = Self { placements: vec![], orders: vec![], events: vec![], jobs: vec![], answers: vec![] };
         for (placement, accepted, number) in accepted {
+            #[cfg(test)]
+            tests::trip(std::iter::once(placement), "while writing");
             let order = new_order(placement, accepted, number);
             metrics::placed(&order);
             let view = OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at);

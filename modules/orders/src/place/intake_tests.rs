@@ -16,11 +16,15 @@ pub(super) fn trip<'a>(mut placements: impl Iterator<Item = &'a Placement>, poin
 
 /// An order of something that is not there.
 fn placement(note: &str) -> Placement {
+    placement_of(VariantId::new(), note)
+}
+
+fn placement_of(variant_id: VariantId, note: &str) -> Placement {
     let now = SystemClock.now();
     Placement {
         order_id: OrderId::new(),
         customer: UserId::new(),
-        lines: vec![Wanted { variant_id: VariantId::new(), quantity: 1, line: 0 }],
+        lines: vec![Wanted { variant_id, quantity: 1, line: 0 }],
         ship_to: Address {
             name: "Alice Nguyen".to_owned(),
             line1: "12 Hang Bac".to_owned(),
@@ -74,4 +78,31 @@ async fn r_11_an_intake_that_panics_answers_503_and_goes_on() {
         let next = intake.place(placement("fine")).await;
         assert!(matches!(next, Err(OrderError::Refused(_))), "{next:?}");
     }
+}
+
+/// Ten of something.
+const GOODS: &str = "
+    INSERT INTO catalog.businesses (id, name, city, country, created_at, updated_at) VALUES (gen_random_uuid(), 'Shop', 'Hanoi', 'VN', now(), now());
+    INSERT INTO catalog.products (id, business_id, name, currency, from_price_minor, created_at, updated_at)
+        SELECT gen_random_uuid(), id, 'Tea', 'USD', 100, now(), now() FROM catalog.businesses;
+    INSERT INTO catalog.variants (id, product_id, business_id, sku, price_minor, position, created_at, updated_at)
+        SELECT '00000000-0000-0000-0000-000000000001', id, business_id, 'TEA', 100, 0, now(), now() FROM catalog.products;
+    INSERT INTO catalog.stock (variant_id, on_hand, version) SELECT id, 10, 1 FROM catalog.variants";
+
+#[tokio::test]
+async fn r_11_an_order_that_panics_while_stock_moves_takes_none_of_it() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    conn.batch_execute(GOODS).await.unwrap();
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let tea = |note| intake.place(placement_of(VariantId::from_uuid(uuid::Uuid::from_u128(1)), note));
+    tea("the first one warms the connection").await.unwrap();
+    let (before, poison, after) = tokio::join!(tea("fine"), tea("while writing"), tea("fine"));
+    let Err(OrderError::Db(error)) = poison else { panic!("{poison:?}") };
+    assert!(!error.is_unavailable() && !error.is_lost_race(), "{error:?}");
+    assert!(before.is_ok() && after.is_ok(), "{before:?} {after:?}");
+    tea("fine").await.unwrap();
+    let taken = "DO $$ BEGIN ASSERT (SELECT reserved FROM catalog.stock) = 4 AND (SELECT count(*) FROM orders.orders) = 4 \
+                 AND (SELECT count(*) FROM catalog.stock_movements) = 4; END $$";
+    conn.batch_execute(taken).await.unwrap();
 }
