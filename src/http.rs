@@ -84,7 +84,7 @@ pub fn app(
 /// When the port is taken or the API document cannot be made.
 pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
-    let server = Server::bind("OMS_LISTEN", wiring.config.listen, wiring.config.max_connections, app, shutdown).await?;
+    let server = Server::bind("OMS_LISTEN", wiring.config.listen, wiring.config.max_connections, app, shutdown)?;
     Ok(server.guarded_by(wiring.doors.clone()))
 }
 

@@ -101,7 +101,7 @@ impl Numbers {
         let (running, shutdown) = Shutdown::by_hand();
         let server = match listener {
             Some(listener) => Server::on(listener, CONNECTIONS, app, shutdown)?,
-            None => Server::bind("OMS_METRICS_LISTEN", listen, CONNECTIONS, app, shutdown).await?,
+            None => Server::bind("OMS_METRICS_LISTEN", listen, CONNECTIONS, app, shutdown)?,
         };
         tracing::info!(address = %server.address(), "metrics are at /metrics");
         tasks.spawn(server.run());

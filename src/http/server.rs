@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use accounts::Doors;
 use poem::{Response, endpoint::BoxEndpoint};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
     time::timeout,
@@ -16,6 +16,10 @@ use crate::openapi::DocumentError;
 
 /// How long requests that are running may take to finish after the port is closed.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How many may stand at the door before they are let in; the system's own limit (`somaxconn`, 4096 on Linux) counts as well.
+/// Whoever comes when the line is full tries again after a second (TCP), so the usual 128 are a second lost when a crowd comes.
+const LINE: u32 = 4_096;
 
 /// How many looks of half a second at most the first connection waits for.
 const FIRST_LOOKS: usize = 10;
@@ -54,15 +58,14 @@ impl Server {
     ///
     /// # Errors
     /// When it is taken or not ours to open.
-    pub async fn bind(
+    pub fn bind(
         setting: &'static str,
         address: SocketAddr,
         max_connections: usize,
         app: BoxEndpoint<'static, Response>,
         shutdown: Shutdown,
     ) -> Result<Self, ServerError> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServerError::Bind { setting, address, source })?;
+        let listener = listen(address).map_err(|source| ServerError::Bind { setting, address, source })?;
         Self::on(listener, max_connections, app, shutdown)
     }
 
@@ -140,6 +143,14 @@ impl Server {
             Err(_elapsed) => tracing::warn!("server stopped with requests still running"),
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A process that ended a moment ago does not keep the port from the next one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LINE)
 }
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);

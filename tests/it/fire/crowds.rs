@@ -30,15 +30,19 @@ const PER_SECOND: u32 = 100;
 const WATCH: Duration = Duration::from_secs(10);
 const DRIPPING: usize = 1_000;
 const LOGINS: usize = 200;
+/// Long enough that the moment at which two hundred connect at once (a tenth of a second without optimisation) is no hundredth
+/// of it. It has a limit of its own.
+const STORM: Duration = Duration::from_secs(20);
+const MOMENT: Duration = Duration::from_millis(500);
 
-/// The p99 of people who look at products for so long.
-async fn looking(server: SocketAddr, duration: Duration) -> Duration {
+/// The p99 of people who look at products for so long, and the longest that one of them waited.
+async fn looking(server: SocketAddr, duration: Duration) -> (Duration, Duration) {
     let answers = steadily(PER_SECOND, duration, &[server], async |client, _| {
         let answer = client.send("GET", "/v1/products", &[], "").await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
     })
     .await;
-    percentile(&answers, 99)
+    (percentile(&answers, 99), percentile(&answers, 100))
 }
 
 /// What others may notice at most.
@@ -81,7 +85,7 @@ async fn r_12b_1000_connections_dripping_a_byte_a_second_are_cut_off_and_not_not
     let server = site.serve_only().await;
     let address = server.address();
     looking(address, Duration::from_secs(3)).await;
-    let calm = looking(address, WATCH).await;
+    let (calm, _) = looking(address, WATCH).await;
 
     let open = Arc::new(AtomicUsize::new(0));
     let drippers: Vec<_> = (0..DRIPPING).map(|number| tokio::spawn(drip(address, number, open.clone()))).collect();
@@ -90,7 +94,7 @@ async fn r_12b_1000_connections_dripping_a_byte_a_second_are_cut_off_and_not_not
         assert!(began.elapsed() < Duration::from_secs(8), "only {} could connect", open.load(Ordering::Relaxed));
         sleep(Duration::from_millis(10)).await;
     }
-    let among_them = looking(address, WATCH).await;
+    let (among_them, _) = looking(address, WATCH).await;
     let cut_off = timeout(Duration::from_secs(40), join_all(drippers)).await.expect("all of them are cut off");
     let longest = cut_off.into_iter().map(Result::unwrap).max().unwrap();
     println!(
@@ -100,7 +104,7 @@ async fn r_12b_1000_connections_dripping_a_byte_a_second_are_cut_off_and_not_not
 }
 
 #[tokio::test]
-#[ignore = "fire: 30 s"]
+#[ignore = "fire: 40 s"]
 async fn s_01_two_hundred_parallel_logins_are_not_noticed_by_others() {
     let database = TestDatabase::new().await;
     // The throttle is at work; these are different people at different places.
@@ -111,7 +115,7 @@ async fn s_01_two_hundred_parallel_logins_are_not_noticed_by_others() {
     let server = site.serve_only().await;
     let address = server.address();
     looking(address, Duration::from_secs(3)).await;
-    let calm = looking(address, WATCH).await;
+    let (calm, _) = looking(address, WATCH).await;
 
     // So many at any time: whoever is let in comes again.
     let storm = async {
@@ -121,7 +125,7 @@ async fn s_01_two_hundred_parallel_logins_are_not_noticed_by_others() {
             let headers = [("content-type", "application/json"), ("x-forwarded-for", from.as_str())];
             let body = json!({ "login": format!("buyer{number}"), "password": "correct horse battery staple" });
             let (mut client, mut logins) = (Client::new(&[address], 0), 0);
-            while began.elapsed() < WATCH {
+            while began.elapsed() < STORM {
                 let answer = client.send("POST", "/v1/auth/login", &headers, &body.to_string()).await.unwrap();
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 logins += 1;
@@ -130,9 +134,10 @@ async fn s_01_two_hundred_parallel_logins_are_not_noticed_by_others() {
         }));
         (logins.await.into_iter().sum::<usize>(), began.elapsed())
     };
-    let ((logins, took), among_them) = tokio::join!(storm, looking(address, WATCH));
+    let ((logins, took), (among_them, longest)) = tokio::join!(storm, looking(address, STORM));
     println!(
-        "S-01: {logins} logins, {LOGINS} at once, in {took:?}: others' p99 {calm:?} before, {among_them:?} meanwhile"
+        "S-01: {logins} logins, {LOGINS} at once, in {took:?}: others' p99 {calm:?} before, {among_them:?} meanwhile, {longest:?} at most"
     );
     assert!(among_them <= allowed(calm), "{among_them:?}");
+    assert!(longest <= MOMENT, "{longest:?}");
 }

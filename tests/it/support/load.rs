@@ -85,5 +85,5 @@ pub async fn steadily<R>(
 pub fn percentile<R>(results: &[(Duration, R)], percent: usize) -> Duration {
     let mut times: Vec<Duration> = results.iter().map(|(took, _)| *took).collect();
     times.sort_unstable();
-    times.get(times.len() * percent / 100).copied().unwrap_or_default()
+    times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
 }
