@@ -82,7 +82,7 @@ pub fn app(
 ///
 /// # Errors
 /// When the port is taken or the API document cannot be made.
-pub async fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
+pub fn bind(wiring: &Wiring, shutdown: Shutdown) -> Result<Server, ServerError> {
     let app = app(wiring, shutdown.clone()).map_err(ServerError::Document)?;
     let server = Server::bind("OMS_LISTEN", wiring.config.listen, wiring.config.max_connections, app, shutdown)?;
     Ok(server.guarded_by(wiring.doors.clone()))

@@ -85,7 +85,7 @@ impl Numbers {
     ///
     /// # Errors
     /// When the port cannot be opened.
-    pub async fn serve(
+    pub fn serve(
         self,
         wiring: &Wiring,
         health: &Health,

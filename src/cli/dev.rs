@@ -202,7 +202,7 @@ async fn serve(
     let told = |mut shutdown: Shutdown| async move { shutdown.stopping().await };
     let (workers_shutdown, mail_shutdown) = (shutdown.clone(), told(shutdown.clone()));
     let health = Health::new(true);
-    let watching = numbers.serve(&wiring, &health, Some(metrics)).await?;
+    let watching = numbers.serve(&wiring, &health, Some(metrics))?;
     let opening = async {
         tokio::select! {
             outcome = open(&wiring, &cluster, &instance, &home, demo, began) => outcome,

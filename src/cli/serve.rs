@@ -44,7 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let numbers = metrics::begin(config.metrics_listen)?;
     let wiring = Wiring::new(config)?;
     let shutdown = Shutdown::on_signal(wiring.config.drain_delay)?;
-    let server = http::bind(&wiring, shutdown.clone()).await?;
+    let server = http::bind(&wiring, shutdown.clone())?;
     let health = Health::new(!args.no_worker);
     let workers = async {
         if args.no_worker {
@@ -54,7 +54,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             crate::worker::run(&wiring, &health, shutdown.clone()).await
         }
     };
-    let watching = numbers.serve(&wiring, &health, None).await?;
+    let watching = numbers.serve(&wiring, &health, None)?;
     // Workers that cannot start end the process; otherwise both end when they are asked to.
     let serving = async {
         server.run().await;

@@ -30,7 +30,7 @@ pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signal(std::time::Duration::ZERO)?;
     let numbers = metrics::begin(config.metrics_listen)?;
     let (wiring, health) = (Wiring::new(config)?, Health::new(true));
-    let watching = numbers.serve(&wiring, &health, None).await?;
+    let watching = numbers.serve(&wiring, &health, None)?;
     crate::worker::run(&wiring, &health, shutdown).await?;
     drop(watching);
     Ok(ExitCode::SUCCESS)
