@@ -160,6 +160,49 @@ async fn whatever_is_looked_for_is_found_without_reading_everything() {
     assert!(wrong.is_empty(), "{} read too much:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Beginnings of words that an index gathered: for each of them, every place of every word that begins so.
+fn gathered(node: &Value) -> usize {
+    let ran = node["Actual Loops"].as_f64().unwrap_or(0.0) > 0.0;
+    let here = usize::from(ran && node["Index Cond"].as_str().is_some_and(|condition| condition.contains("':*")));
+    here + node["Plans"].as_array().into_iter().flatten().map(gathered).sum::<usize>()
+}
+
+#[tokio::test]
+async fn a_rare_word_is_found_without_gathering_all_that_begin_like_the_last_one() {
+    let app = TestApp::new().await;
+    let olga = app.operator().await;
+    fill(&app, 50_000).await;
+    let mut conn = app.database.connect().await;
+    let search = |q: &str| DeskFilter { q: Some(q.to_owned()), ..DeskFilter::default() };
+    for (q, expected) in [("zebulon han", 0), ("zebulon da n", 0), ("zebulon", 1), ("blue hano", 1)] {
+        for (what, statement) in [("page", statement(&search(q), None, 21)), ("counts", counts_statement(&search(q)))] {
+            let (_, plan) = read(&mut conn, &statement).await;
+            assert_eq!(gathered(&plan).min(1), expected, "{what} {q}: {plan:#}");
+        }
+    }
+    // Whichever way is taken, the same is found.
+    let names = "name = 'Zebulon Quux'";
+    for (q, condition) in [
+        ("zebulon", names.to_owned()),
+        ("quux zeb", names.to_owned()),
+        ("zebulon da n", format!("{names} AND city = 'Da Nang'")),
+        ("zebulon han", format!("{names} AND city = 'Hanoi'")),
+        ("tran 123 da", "name = 'Bob Tran 123' AND city = 'Da Nang'".to_owned()),
+        ("tran 123 h", "name = 'Bob Tran 123' AND city LIKE 'H%'".to_owned()),
+    ] {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT status, ship_to ->> 'name' AS name, ship_to ->> 'city' AS city FROM orders.orders) x \
+             WHERE {condition}"
+        );
+        let expected = usize::try_from(app.number(&sql).await).unwrap();
+        let there = found(&app, &olga, &format!("q={}&limit=100", encoded(q))).await;
+        assert_eq!(there.len(), expected, "{q}");
+        let counts = app.get(&olga, &format!("/admin/orders/counts?q={}", encoded(q))).await.ok(200);
+        let done = app.number(&format!("{sql} AND status = 'completed'")).await;
+        assert_eq!(counts["completed"]["count"], json!(done), "{q}");
+    }
+}
+
 fn ids(list: &Value) -> Vec<String> {
     list["data"].as_array().unwrap().iter().map(|order| text(order, "id")).collect()
 }

@@ -44,14 +44,14 @@ const TABS: [&str; 8] = [
 /// The statement. Each tab stops counting at one beyond [`COUNTED_MAX`].
 #[doc(hidden)]
 pub fn counts_statement(filter: &DeskFilter) -> String {
-    let (conditions, order) = (filter.conditions(), filter.order());
     let tabs = TABS.map(|tab| {
-        format!(
-            "(SELECT count(*) FROM (SELECT 1 FROM orders.orders WHERE {tab}{conditions} ORDER BY {order} LIMIT {}) x)",
-            COUNTED_MAX + 1
-        )
+        let ways = filter.ways().iter().map(|way| {
+            let (conditions, order) = (filter.conditions(*way), filter.order());
+            format!("(SELECT 1 FROM orders.orders WHERE {tab}{conditions} ORDER BY {order} LIMIT {})", COUNTED_MAX + 1)
+        });
+        format!("(SELECT count(*) FROM ({}) x)", ways.collect::<Vec<_>>().join(" UNION ALL "))
     });
-    format!("SELECT {}", tabs.join(", "))
+    format!("{}SELECT {}", filter.beginning(), tabs.join(", "))
 }
 
 type Row = (st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt);

@@ -1,0 +1,1 @@
+DROP FUNCTION orders.has_rare_word;
