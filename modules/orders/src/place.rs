@@ -3,6 +3,7 @@
 //! A handler hands its [`Placement`] to the [`Intake`], which commits whatever is waiting as one batch and answers each
 //! caller after COMMIT. What is accepted is decided by a pure function over the locked stock ([`decide`]).
 
+mod crowd;
 pub mod decide;
 mod intake;
 mod statements;

@@ -208,3 +208,50 @@ async fn a_key_that_another_process_uses_meanwhile_costs_nobody_their_order() {
     assert_eq!(count(&mut conn, "(SELECT DISTINCT xmin::text FROM orders.orders) AS x").await, 2, "one by one");
     assert_sound(&database, &[]).await;
 }
+
+#[tokio::test]
+async fn who_wants_something_else_does_not_wait_for_a_crowd() {
+    const CROWD: usize = 20;
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    let shelf = shelf(&mut conn, &[1_000; 2]).await;
+    let (wanted, other, buyer) = (shelf[0], shelf[1], somebody(&mut conn).await);
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let place = |count: usize| {
+        let (door, all) = (intake.clone(), (0..count).map(|_| placement(buyer, wanted, None)).collect::<Vec<_>>());
+        tokio::spawn(async move { join_all(all.into_iter().map(|placement| door.place(placement))).await })
+    };
+    let lock = format!("BEGIN; SELECT 1 FROM catalog.stock WHERE variant_id = '{wanted}' FOR UPDATE");
+    let waiting = |name: &str| {
+        format!(
+            "pg_stat_activity WHERE application_name LIKE '{name}' AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    };
+
+    // One holds the stock, an order waits for it, then another who wants to hold it, and only then the crowd comes: so the crowd
+    // is the next batch, and waits as well.
+    let (mut first, mut second) = (database.connect().await, database.connect().await);
+    first.batch_execute(&lock).await.unwrap();
+    let ahead = place(1);
+    until(&mut conn, &waiting("oms-intake"), 1).await;
+    let second = tokio::spawn(async move {
+        second.batch_execute(&lock).await.unwrap();
+        second
+    });
+    until(&mut conn, &waiting("%"), 2).await;
+    let crowd = place(CROWD);
+    while intake.waiting() < CROWD {
+        sleep(Duration::from_millis(1)).await;
+    }
+    first.batch_execute("COMMIT").await.unwrap();
+    assert!(ahead.await.unwrap().iter().all(Result::is_ok));
+    let mut second = second.await.unwrap();
+    until(&mut conn, &waiting("oms-intake"), 1).await;
+
+    let passing = tokio::time::timeout(Duration::from_secs(4), intake.place(placement(buyer, other, None))).await;
+    passing.expect("it does not wait for the crowd").unwrap();
+    assert!(!crowd.is_finished());
+    second.batch_execute("COMMIT").await.unwrap();
+    assert!(crowd.await.unwrap().iter().all(Result::is_ok));
+    assert_sound(&database, &[]).await;
+}

@@ -1,4 +1,6 @@
-//! The intake: one thread, one connection, whatever is waiting is the next batch.
+//! The intake: one thread, one connection, whatever is waiting is the next batch. While a batch is crowded with one variant,
+//! orders that want others have a lane of their own, which is the same again: they wait neither for the crowd's batches nor for
+//! its rows.
 //!
 //! A batch is two flights over the network: locks and look-ups, then all writes + COMMIT. Nothing waits for company: a lone
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
@@ -33,6 +35,7 @@ use tokio::{
 
 use super::{
     Placement,
+    crowd::Crowd,
     decide::{Accepted, Refusal, Shelf},
     statements,
 };
@@ -61,7 +64,7 @@ pub struct IntakeSettings {
     pub database_url: String,
     /// Placements in one batch, at most.
     pub max_batch: usize,
-    /// Placements waiting, at most; beyond that the answer is 503.
+    /// Placements waiting in a lane, at most; beyond that the answer is 503.
     pub queue: usize,
 }
 
@@ -77,18 +80,50 @@ impl IntakeSettings {
 pub struct Intake(Arc<Door>);
 
 struct Door {
+    crowd: Arc<Crowd>,
+    /// For whatever comes.
+    main: Lane,
+    /// For those that pass by a crowd.
+    aside: Lane,
+}
+
+struct Lane {
     queue: mpsc::Sender<Arrived>,
     /// What the thread is started with, when the first order comes.
     unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Arrived>)>>,
 }
 
+impl Lane {
+    fn new(settings: IntakeSettings, crowd: Option<Arc<Crowd>>) -> Self {
+        let (queue, waiting) = mpsc::channel(settings.queue);
+        let batcher = Batcher { settings, crowd, conn: None };
+        Self { queue, unstarted: Mutex::new(Some((batcher, waiting))) }
+    }
+
+    async fn place(&self, placement: Placement) -> Reply {
+        if let Some((batcher, waiting)) = self.unstarted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            begin(batcher, waiting);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send((Instant::now(), (placement, reply))).map_err(|_full_or_closed| OrderError::Overloaded)?;
+        match answer.await {
+            Ok(reply) => reply,
+            Err(_shutting_down) => Err(OrderError::Overloaded),
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
 impl Intake {
-    /// An intake over a database. Its thread and its connection begin with the first order, so that a process that places
+    /// An intake over a database. A lane's thread and its connection begin with its first order, so that a process that places
     /// none has neither; they end with the last clone of the handle, after what is waiting.
     pub fn new(settings: IntakeSettings) -> Self {
-        let (queue, waiting) = mpsc::channel(settings.queue);
-        let batcher = Batcher { settings, conn: None };
-        Self(Arc::new(Door { queue, unstarted: Mutex::new(Some((batcher, waiting))) }))
+        let crowd = Arc::<Crowd>::default();
+        let main = Lane::new(settings.clone(), Some(crowd.clone()));
+        Self(Arc::new(Door { crowd, main, aside: Lane::new(settings, None) }))
     }
 
     /// Places an order; answers after COMMIT. Once handed over, the placement is decided whether or not the caller waits.
@@ -96,23 +131,13 @@ impl Intake {
     /// # Errors
     /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
     pub async fn place(&self, placement: Placement) -> Reply {
-        if let Some((batcher, waiting)) = self.0.unstarted.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            begin(batcher, waiting);
-        }
-        let (reply, answer) = oneshot::channel();
-        self.0
-            .queue
-            .try_send((Instant::now(), (placement, reply)))
-            .map_err(|_full_or_closed| OrderError::Overloaded)?;
-        match answer.await {
-            Ok(reply) => reply,
-            Err(_shutting_down) => Err(OrderError::Overloaded),
-        }
+        let lane = if self.0.crowd.is_passed_by(&placement) { &self.0.aside } else { &self.0.main };
+        lane.place(placement).await
     }
 
     /// How many placements wait to be looked at.
     pub fn waiting(&self) -> usize {
-        self.0.queue.max_capacity() - self.0.queue.capacity()
+        self.0.main.waiting() + self.0.aside.waiting()
     }
 }
 
@@ -152,6 +177,8 @@ struct Warm {
 
 struct Batcher {
     settings: IntakeSettings,
+    /// Whom it tells what its batches are crowded with.
+    crowd: Option<Arc<Crowd>>,
     conn: Option<Warm>,
 }
 
@@ -171,6 +198,9 @@ impl Batcher {
         let mut batch: Vec<Arrived> = Vec::with_capacity(self.settings.max_batch);
         while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
             batch.iter().for_each(|(since, _)| metrics::waited(since.elapsed()));
+            if let Some(crowd) = &self.crowd {
+                crowd.watch(batch.iter().map(|(_, (placement, _))| placement));
+            }
             let batch = batch.drain(..).map(|(_, waiting)| waiting);
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
             for part in [wet, dry] {

@@ -48,7 +48,7 @@ fn placement_of(variant_id: VariantId, note: &str) -> Placement {
 /// A new intake that finds these together when it begins: one batch.
 async fn one_batch<const N: usize>(database: &TestDatabase, notes: [&str; N]) -> (Intake, Vec<Reply>) {
     let intake = Intake::new(IntakeSettings::new(database.url()));
-    let (batcher, waiting) = intake.0.unstarted.lock().unwrap().take().unwrap();
+    let (batcher, waiting) = intake.0.main.unstarted.lock().unwrap().take().unwrap();
     let replies = join_all(notes.map(|note| intake.place(placement(note))));
     let (replies, ()) = tokio::join!(replies, async { begin(batcher, waiting) });
     (intake, replies)
