@@ -212,9 +212,6 @@ impl Wiring {
     }
 }
 
-/// Connections for the queue's own bookkeeping.
-pub const QUEUE_CONNECTIONS: u32 = 4;
-
 /// Connections for what job handlers do: one for each worker, and not more than 16.
 pub fn worker_connections(config: &Config) -> u32 {
     config.workers_urgent.saturating_add(config.workers_bulk).clamp(1, 16)
@@ -245,7 +242,7 @@ impl Pools {
                 statement_timeout: Duration::from_secs(60),
                 ..PoolSettings::default()
             }),
-            machinery: pool(PoolSettings { max_size: QUEUE_CONNECTIONS, ..jobs::pool_settings() }),
+            machinery: pool(jobs::pool_settings()),
             health: pool(PoolSettings {
                 max_size: 1,
                 application_name: "oms health",

@@ -195,9 +195,9 @@ fn look_at_server(report: &mut Report, config: &Config, server: &Server) {
         let found = format!("{} is off", server.unsafe_settings.join(", "));
         report.say(State::Fail, "durability", &found, "turn it on: what was answered as done is lost with a power cut");
     }
-    // Pools of the API, the workers (16 at most), the queue, health, and the intake and heartbeat.
+    // Pools of the API, the workers (16 at most), the queue, health; and the doors, two of the intake, heartbeat and signals.
     let workers = config.workers_urgent.saturating_add(config.workers_bulk).min(16);
-    let wanted = i64::from(config.db_pool) + i64::from(workers) + 4 + 1 + 4;
+    let wanted = i64::from(config.db_pool) + i64::from(workers) + 4 + 1 + 5;
     let free = i64::from(server.max_connections) - server.open_connections;
     let found = format!("{free} of {} free; one process with workers takes up to {wanted}", server.max_connections);
     let state = if free < wanted { State::Warn } else { State::Ok };

@@ -32,7 +32,7 @@ pub(super) fn watch(wiring: &Wiring) {
     let limits = [
         ("api", wiring.config.db_pool),
         ("worker", crate::wiring::worker_connections(&wiring.config)),
-        ("queue", crate::wiring::QUEUE_CONNECTIONS),
+        ("queue", jobs::pool_settings().max_size),
     ];
     meter
         .u64_observable_gauge("oms_db_pool_connections_limit")
