@@ -7,17 +7,19 @@
 //!   another stamp is not shown. A change of one product leaves the other products' pages alone. Orders change what is
 //!   available and leave no stamp: that is why a product is kept for two seconds only.
 //! * When its two seconds are over and the product is what it was, it is kept for two more. Whether it is, is asked for many
-//!   products at once, which costs less than reading one of them.
+//!   products at once, which costs less than reading one of them; those that were looked at and whose time is over soon are
+//!   asked for along with it.
 //! * The stamps are asked for after the request has come, never remembered; whoever is waiting for them shares one question.
 //! * Of many who ask for the same at the same time, one asks the database; whoever has waited a tenth of a second for it asks too.
 //! * Without Redis, or when it does not answer in time, everybody asks the database, as if there were no cache.
 
 mod changes;
+mod kept;
 mod together;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -27,34 +29,26 @@ use kernel::metrics::{self, Counter, KeyValue};
 use kernel::{Pool, ProductId};
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode, header},
 };
-use quick_cache::{Weighter, sync::Cache};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::{
     changes::{Changed, Changes, Stamp},
+    kept::{Kept, Shelf},
     together::Together,
 };
 use crate::redis_link::RedisLink;
 
 /// How long what shows stock is kept, counted from when it was asked for: so long may it be out of date.
 const PRODUCTS: Duration = Duration::from_secs(2);
-/// How long a product is kept that is what it was, as far as the database says it: what is written by hand past the API may
-/// not show there.
-const CONFIRMED: Duration = Duration::from_secs(30);
 /// How long everything else is kept, should the news of a change be lost.
 const CATEGORIES: Duration = Duration::from_secs(10);
 /// How long somebody waits for another's answer to the same question.
 const COMPANY: Duration = Duration::from_millis(100);
 /// Larger answers are not kept.
 const BODY: usize = 512 * 1024;
-/// What all answers together may weigh; those that are asked for least go first.
-const MEMORY: u64 = 32 * 1024 * 1024;
-/// What an answer weighs besides its bytes: the entry, the shared pointers, what the allocator rounds up.
-const ENTRY: usize = 256;
-
 static LOOKS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     let about = "Strangers' looks at the catalog: kept (hit), kept and still right (confirmed), asked of the database (miss), or that without Redis (bypass).";
     metrics::counter("oms_catalog_cache", about)
@@ -70,18 +64,8 @@ pub(super) struct CatalogCache<E> {
     changes: Changes,
     /// What products are now, as far as the database says it.
     products: Together<ProductId, Option<ProductStamp>>,
-    kept: Cache<String, Arc<Kept>, Bytewise>,
+    kept: Arc<Shelf>,
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-/// An answer weighs what it takes of memory.
-#[derive(Clone)]
-struct Bytewise;
-
-impl Weighter<String, Arc<Kept>> for Bytewise {
-    fn weight(&self, target: &String, kept: &Arc<Kept>) -> u64 {
-        u64::try_from(ENTRY + target.len() + kept.body.len()).unwrap_or(u64::MAX)
-    }
 }
 
 /// How long the answer to a request may be kept; `None` for everything that is not a stranger's look at the catalog.
@@ -126,31 +110,6 @@ fn changed(request: &Request) -> Option<Changed> {
     })
 }
 
-/// What is kept of an answer.
-#[derive(Clone)]
-struct Kept {
-    /// The last change before it was read.
-    stamp: Stamp,
-    /// What its product was before it was read, if it shows one.
-    product: Option<ProductStamp>,
-    /// Since when it is known.
-    since: Instant,
-    until: Instant,
-    etag: Option<HeaderValue>,
-    body: Bytes,
-}
-
-impl Kept {
-    fn response(&self) -> Response {
-        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
-        let mut response = Response::builder().header(header::CONTENT_TYPE, content_type).body(self.body.clone());
-        if let Some(etag) = &self.etag {
-            response.headers_mut().insert(header::ETAG, etag.clone());
-        }
-        response
-    }
-}
-
 /// What is known about a question.
 enum Known {
     Answer(Arc<Kept>),
@@ -161,22 +120,31 @@ enum Known {
     },
 }
 
-/// What each product is now, in one question.
-async fn stamps(pool: Pool, products: Vec<ProductId>) -> Vec<Option<ProductStamp>> {
+/// What each product is now, in one question. Those that are kept and soon to be asked for are looked after by the way.
+async fn stamps(pool: Pool, shelf: Arc<Shelf>, products: Vec<ProductId>) -> Vec<Option<ProductStamp>> {
+    let (asked, soon) = (Instant::now(), shelf.soon_over(Instant::now()));
+    let by_the_way = soon.iter().filter_map(|(_, kept)| kept.product.map(|(id, _)| id));
+    let all: Vec<ProductId> = products.iter().copied().chain(by_the_way).collect();
     let stamps = async {
         let mut conn = pool.get().await.ok()?;
-        product::stamps(&mut conn, &products).await.ok()
+        product::stamps(&mut conn, &all).await.ok()
     };
     // Whoever asked has given up by then.
     let stamps = timeout(COMPANY, stamps).await.ok().flatten().unwrap_or_default();
+    for (target, kept) in soon {
+        if kept.is_right(kept.product.and_then(|(id, _)| stamps.get(&id).copied()), asked) {
+            shelf.keep(target, kept.kept_until(asked + PRODUCTS));
+        }
+    }
     products.iter().map(|product| stamps.get(product).copied()).collect()
 }
 
 impl<E: Endpoint<Output = Response>> CatalogCache<E> {
     /// Puts the cache in front of `inner`.
     pub(super) fn new(inner: E, redis: RedisLink, pool: Pool) -> Self {
-        let products = Together::new(move |products| stamps(pool.clone(), products));
-        let kept = Cache::with_weighter(1_000, MEMORY, Bytewise);
+        let kept = Arc::new(Shelf::new());
+        let shelf = kept.clone();
+        let products = Together::new(move |products| stamps(pool.clone(), shelf.clone(), products));
         Self { inner, changes: Changes::new(redis), products, kept, flights: Mutex::default() }
     }
 
@@ -220,13 +188,14 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         };
         let now = Instant::now();
         let until = now + lifetime;
+        let product = product.map(ProductId::from_uuid);
         let is = match product {
-            Some(id) => timeout(COMPANY, self.products.ask(ProductId::from_uuid(id))).await.ok().flatten().flatten(),
+            Some(id) => timeout(COMPANY, self.products.ask(id)).await.ok().flatten().flatten(),
             None => None,
         };
-        if let Some(kept) = before.filter(|kept| is.is_some() && kept.product == is && now < kept.since + CONFIRMED) {
+        if let Some(kept) = before.filter(|kept| kept.is_right(is, now)) {
             count("confirmed");
-            self.kept.insert(target, Arc::new(Kept { until, ..Kept::clone(&kept) }));
+            self.kept.keep(target, kept.kept_until(until));
             return Ok(kept.response());
         }
         count("miss");
@@ -241,7 +210,9 @@ impl<E: Endpoint<Output = Response>> CatalogCache<E> {
         if body.len() <= BODY && Instant::now() < until {
             // Copied, because a buffer that was written to may be twice as large as what is in it.
             let copy = Bytes::copy_from_slice(&body);
-            self.kept.insert(target, Arc::new(Kept { stamp, product: is, since: now, until, etag, body: copy }));
+            let is_wanted = AtomicBool::new(false);
+            self.kept
+                .keep(target, Kept { stamp, product: product.zip(is), since: now, until, etag, body: copy, is_wanted });
         }
         Ok(Response::from_parts(parts, body.into()))
     }

@@ -215,43 +215,43 @@ async fn who_wants_something_else_does_not_wait_for_a_crowd() {
     let database = TestDatabase::new().await;
     let mut conn = database.connect().await;
     let shelf = shelf(&mut conn, &[1_000; 2]).await;
-    let (wanted, other, buyer) = (shelf[0], shelf[1], somebody(&mut conn).await);
+    let (wanted, other_variant, buyer) = (shelf[0], shelf[1], somebody(&mut conn).await);
     let intake = Intake::new(IntakeSettings::new(database.url()));
-    let place = |count: usize| {
-        let (door, all) = (intake.clone(), (0..count).map(|_| placement(buyer, wanted, None)).collect::<Vec<_>>());
-        tokio::spawn(async move { join_all(all.into_iter().map(|placement| door.place(placement))).await })
-    };
-    let lock = format!("BEGIN; SELECT 1 FROM catalog.stock WHERE variant_id = '{wanted}' FOR UPDATE");
-    let waiting = |name: &str| {
-        format!(
-            "pg_stat_activity WHERE application_name LIKE '{name}' AND datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    };
+    let waiting = "pg_stat_activity WHERE application_name = 'oms-intake' AND datname = current_database() \
+         AND wait_event_type = 'Lock'";
 
-    // One holds the stock, an order waits for it, then another who wants to hold it, and only then the crowd comes: so the crowd
-    // is the next batch, and waits as well.
-    let (mut first, mut second) = (database.connect().await, database.connect().await);
-    first.batch_execute(&lock).await.unwrap();
-    let ahead = place(1);
-    until(&mut conn, &waiting("oms-intake"), 1).await;
-    let second = tokio::spawn(async move {
-        second.batch_execute(&lock).await.unwrap();
-        second
-    });
-    until(&mut conn, &waiting("%"), 2).await;
-    let crowd = place(CROWD);
+    // One of the crowd uses a key that somebody is using: so the crowd's batch holds the stock and waits. It is one batch because
+    // it comes while an order waits for the stock.
+    let all: Vec<Placement> = (0..CROWD).map(|_| placement(buyer, wanted, None)).collect();
+    let mut other = database.connect().await;
+    let using = format!(
+        "BEGIN; INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
+         VALUES ('{buyer}', '{}', decode(repeat('07', 32), 'hex'), 201, '{{}}', now())",
+        all[7].ticket.as_ref().unwrap().key
+    );
+    other.batch_execute(&using).await.unwrap();
+    let mut gate = database.connect().await;
+    gate.batch_execute("BEGIN; SELECT 1 FROM catalog.stock FOR UPDATE").await.unwrap();
+    let (door, ahead) = (intake.clone(), placement(buyer, wanted, None));
+    let ahead = tokio::spawn(async move { door.place(ahead).await });
+    until(&mut conn, waiting, 1).await;
+    let door = intake.clone();
+    let crowd = tokio::spawn(async move { join_all(all.into_iter().map(|placement| door.place(placement))).await });
+    let began = Instant::now();
     while intake.waiting() < CROWD {
+        assert!(began.elapsed() < Duration::from_secs(1), "only {} are waiting", intake.waiting());
         sleep(Duration::from_millis(1)).await;
     }
-    first.batch_execute("COMMIT").await.unwrap();
-    assert!(ahead.await.unwrap().iter().all(Result::is_ok));
-    let mut second = second.await.unwrap();
-    until(&mut conn, &waiting("oms-intake"), 1).await;
+    gate.batch_execute("COMMIT").await.unwrap();
+    ahead.await.unwrap().unwrap();
+    until(&mut conn, waiting, 1).await;
 
-    let passing = tokio::time::timeout(Duration::from_secs(4), intake.place(placement(buyer, other, None))).await;
+    let passing =
+        tokio::time::timeout(Duration::from_millis(1_500), intake.place(placement(buyer, other_variant, None))).await;
     passing.expect("it does not wait for the crowd").unwrap();
     assert!(!crowd.is_finished());
-    second.batch_execute("COMMIT").await.unwrap();
-    assert!(crowd.await.unwrap().iter().all(Result::is_ok));
+    other.batch_execute("ROLLBACK").await.unwrap();
+    let placed = crowd.await.unwrap();
+    assert!(placed.iter().all(Result::is_ok), "{placed:?}");
     assert_sound(&database, &[]).await;
 }

@@ -124,6 +124,34 @@ async fn a_kept_product_that_is_what_it_was_is_not_read_again() {
 }
 
 #[tokio::test]
+async fn a_product_that_is_wanted_is_confirmed_along_with_others() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let [wanted, unwanted, other] =
+        [app.variant().product().await, app.variant().product().await, app.variant().product().await];
+    let [wanted_id, unwanted_id] = [&wanted, &unwanted].map(|product| text(product, "id"));
+    app.name_of(None, &wanted_id).await;
+    sleep(Duration::from_millis(500)).await;
+    let names = [app.name_of(None, &wanted_id).await, app.name_of(None, &unwanted_id).await];
+    app.name_of(None, &wanted_id).await;
+    diesel::sql_query("UPDATE catalog.products SET name = 'Unseen'")
+        .execute(&mut app.database.connect().await)
+        .await
+        .unwrap();
+    // Their two seconds are over when the database is asked for another product, and then their stock moves.
+    sleep(Duration::from_millis(2_100)).await;
+    app.name_of(None, &text(&other, "id")).await;
+    let alice = app.customer("alice").await;
+    let variants = [&wanted, &unwanted].map(|product| text(&product["variants"][0], "id"));
+    app.place(&alice, &[(&variants[0], 1), (&variants[1], 1)]).await;
+    assert_eq!(app.name_of(None, &wanted_id).await, names[0], "it was asked for when the other one was");
+    assert_eq!(app.name_of(None, &unwanted_id).await, "Unseen", "nobody had looked at it again");
+    sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(app.name_of(None, &wanted_id).await, "Unseen", "no answer is older than two seconds");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_change_at_one_server_is_seen_at_once_at_the_other() {
     let redis = Redis::start().await;
     let database = TestDatabase::new().await;

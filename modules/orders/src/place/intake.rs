@@ -1,6 +1,6 @@
 //! The intake: one thread, one connection, whatever is waiting is the next batch. While a batch is crowded with one variant,
 //! orders that want others have a lane of their own, which is the same again: they wait neither for the crowd's batches nor for
-//! its rows.
+//! its rows, unless they want what somebody in the crowd wants besides.
 //!
 //! A batch is two flights over the network: locks and look-ups, then all writes + COMMIT. Nothing waits for company: a lone
 //! order is a batch of one, and what queues up while a batch commits is the next one. If a batch fails as a whole, its
@@ -131,7 +131,7 @@ impl Intake {
     /// # Errors
     /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
     pub async fn place(&self, placement: Placement) -> Reply {
-        let lane = if self.0.crowd.is_passed_by(&placement) { &self.0.aside } else { &self.0.main };
+        let lane = if self.0.crowd.is_passed_by(&placement, Instant::now()) { &self.0.aside } else { &self.0.main };
         lane.place(placement).await
     }
 
@@ -199,7 +199,7 @@ impl Batcher {
         while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
             batch.iter().for_each(|(since, _)| metrics::waited(since.elapsed()));
             if let Some(crowd) = &self.crowd {
-                crowd.watch(batch.iter().map(|(_, (placement, _))| placement));
+                crowd.watch(batch.iter().map(|(_, (placement, _))| placement), Instant::now());
             }
             let batch = batch.drain(..).map(|(_, waiting)| waiting);
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
@@ -643,4 +643,4 @@ impl From<Decision> for Reply {
 
 #[cfg(test)]
 #[path = "intake_tests.rs"]
-mod tests;
+pub(super) mod tests;

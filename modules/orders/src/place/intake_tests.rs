@@ -19,7 +19,7 @@ fn placement(note: &str) -> Placement {
     placement_of(VariantId::new(), note)
 }
 
-fn placement_of(variant_id: VariantId, note: &str) -> Placement {
+pub(in crate::place) fn placement_of(variant_id: VariantId, note: &str) -> Placement {
     let now = SystemClock.now();
     Placement {
         order_id: OrderId::new(),

@@ -134,7 +134,7 @@ pub(super) enum Way {
     Together,
     /// The same, if none of them is rare.
     IfCommon,
-    /// By all but the last one, if one of those is rare.
+    /// By all but the last one, if one of those is rare; whoever is found is asked for all.
     IfRare,
 }
 
@@ -239,10 +239,10 @@ impl DeskFilter {
                 (Some(_), Way::Together) => format!("{WORDS} {}", has(&words, ":*")),
                 (Some(_), Way::IfCommon) => format!("{WORDS} {} AND NOT (SELECT word FROM rare)", has(&words, ":*")),
                 // With an empty vector behind it, it is not what is indexed.
-                (Some((last, others)), Way::IfRare) => format!(
+                (Some((_last, others)), Way::IfRare) => format!(
                     "{WORDS} {} AND ({WORDS} || '') {} AND (SELECT word FROM rare)",
                     has(others, ""),
-                    has(std::slice::from_ref(last), ":*")
+                    has(&words, ":*")
                 ),
             });
         }
@@ -354,8 +354,11 @@ mod tests {
             q: Some(hostile.to_owned()),
             ..DeskFilter::default()
         };
+        for way in [Way::Together, Way::IfCommon, Way::IfRare] {
+            let text = filter.conditions(way);
+            assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
+        }
         let text = filter.conditions(Way::Together);
-        assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
         assert_eq!(text.matches("false").count(), 2, "{text}");
         assert!(text.ends_with("'''x'' & ''drop'' & ''table'' & ''orders'' & ''orders'':*')"), "{text}");
         let beginning = filter.beginning();
