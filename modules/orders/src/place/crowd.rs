@@ -59,13 +59,17 @@ mod tests {
         let [wants_hot, wants_cold] = [hot, cold].map(|variant| placement_of(variant, ""));
         let mut wants_both = wants_hot.clone();
         wants_both.lines.extend(&wants_cold.lines);
-        for (hot_ones, cold_ones, expected) in [(7, 0, false), (8, 0, true), (8, 8, true), (8, 9, false), (1, 0, false)]
-        {
+        for (hot_ones, cold_ones, is_hot, is_cold) in [
+            (7, 0, false, false),
+            (8, 0, true, false),
+            (8, 7, true, false),
+            (8, 8, true, true),
+            (8, 9, false, true),
+            (1, 0, false, false),
+        ] {
             crowd.watch(batch([(hot, hot_ones), (cold, cold_ones)]).iter(), now);
-            let is_cold_one = crowd.is_passed_by(&wants_cold, now);
-            // With eight of each, both are crowds.
-            assert_eq!(is_cold_one, expected && cold_ones < 8, "{hot_ones} of the one, {cold_ones} of the other");
-            assert!(!crowd.is_passed_by(&wants_hot, now) && !crowd.is_passed_by(&wants_both, now));
+            let passes = [&wants_hot, &wants_cold, &wants_both].map(|placement| crowd.is_passed_by(placement, now));
+            assert_eq!(passes, [is_cold && !is_hot, is_hot && !is_cold, false], "{hot_ones} and {cold_ones}");
         }
         crowd.watch(batch([(hot, 9), (cold, 1)]).iter(), now);
         assert!(crowd.is_passed_by(&wants_cold, now + OVER / 2));
