@@ -126,7 +126,7 @@ const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.shi
 
 /// How words are looked for. The last one may be unfinished, and for a beginning the index gathers every place of every word that
 /// begins so before it looks at the others: 11 ms for a city with 50,000 orders. So when one of the others is rare, orders are
-/// found by those alone, and the few that are found are asked for the last one. Only PostgreSQL knows what is rare; a statement
+/// found by those alone, and the few that are found are asked for all of them. Only PostgreSQL knows what is rare; a statement
 /// has both ways, and one of them ends before it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
