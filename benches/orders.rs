@@ -4,7 +4,9 @@
 //! `make bench`, or `cargo bench --bench orders -- reads growth` for some subjects only, which is not published. The rulers
 //! are in `benches/rulers/`; they run with `-M prepared` over TCP. The server has its metrics and its log on, as in production; every order has a token,
 //! an idempotency key, stock movements, an event and a mail job. Server, database and clients share the machine. The run
-//! ends with the audit of everything that any of them has written. `OMS_BENCH_QUICK=1` shows whether everything works.
+//! ends with the audit of everything that any of them has written. `OMS_BENCH_QUICK=1` shows whether everything works. Whether a change
+//! has made placing faster, `OMS_BENCH_VERSUS=path/of/another/oms cargo bench --bench orders -- versus` says: one run is too
+//! different from the next for that.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +22,7 @@ mod support;
 use std::path::Path;
 
 use serde_json::json;
-use subjects::{Bench, Pace, few, flame, growth, hot, jobs, overload, placing, reads, start, two};
+use subjects::{Bench, Pace, few, flame, growth, hot, jobs, overload, placing, reads, start, two, versus};
 use support::{bare, database::Database, report::Report};
 
 /// How many orders the large database has unless `OMS_BENCH_ORDERS` says otherwise.
@@ -78,6 +80,9 @@ async fn main() {
     // Only when it is asked for by name.
     if let Some(kept) = environment("OMS_BENCH_PERF") {
         bench.measure("flame", async |bench| flame::measure(bench, Path::new(&kept)).await).await;
+    }
+    if let Some(other) = environment("OMS_BENCH_VERSUS") {
+        bench.measure("versus", async |bench| versus::measure(bench, &other).await).await;
     }
     let Bench { database, mut report, pace, .. } = bench;
     report.begin("audit");

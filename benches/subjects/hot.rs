@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// The bystander's orders, alone or while the others order the hot variant.
-async fn bystander(server: &Server, is_crowded: bool, run: Duration) -> Crowd {
+pub async fn bystander(server: &Server, is_crowded: bool, run: Duration) -> Crowd {
     let alone = crowd(run, buyers(&[server.api], 1, Wanted::Any));
     let others = if is_crowded { CONNECTIONS } else { 0 };
     let (alone, others) = tokio::join!(alone, crowd(run, buyers(&[server.api], others, Wanted::Hot)));

@@ -10,6 +10,7 @@ pub mod placing;
 pub mod reads;
 pub mod start;
 pub mod two;
+pub mod versus;
 
 use std::{
     net::SocketAddr,

@@ -18,6 +18,9 @@ use super::{
 /// Between two looks whether a server is ready: what is measured is its start.
 const GLANCE: Duration = Duration::from_millis(1);
 
+/// This build of `oms`.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_oms");
+
 /// A server.
 pub struct Server {
     process: Process,
@@ -35,9 +38,14 @@ impl Server {
 
     /// The same on any database of the cluster, with more settings.
     pub async fn on(database: &Database, url: &str, watched: bool, more: &[(&str, &str)]) -> Self {
+        Self::of(PROGRAM, database, url, watched, more).await
+    }
+
+    /// The same of any build.
+    pub async fn of(program: &str, database: &Database, url: &str, watched: bool, more: &[(&str, &str)]) -> Self {
         let (api, metrics) = (free_address(), watched.then(free_address));
         let log = File::options().create(true).append(true).open(log(database.directory())).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
+        let mut command = Command::new(program);
         command.args(["serve", "--no-worker"]).env_clear().current_dir(database.directory()).stdout(log);
         command.envs([
             ("DATABASE_URL", url),
