@@ -101,8 +101,7 @@ pub mod catalog {
     diesel::table! {
         use diesel::sql_types::*;
 
-        catalog.stock_movements (id) {
-            id -> Int8,
+        catalog.stock_movements (variant_id, version_after) {
             variant_id -> Uuid,
             kind -> Text,
             on_hand_delta -> Int4,

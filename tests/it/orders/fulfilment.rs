@@ -29,7 +29,7 @@ async fn an_order_completes_by_itself_when_its_parcel_has_arrived() {
     );
     assert_eq!(sent["effects"]["stock"], json!([{ "variant_id": shirt, "on_hand": -2, "reserved": -2 }]));
     assert_eq!(app.shelf(&shirt).await, (3, 0));
-    let moves = app.words("SELECT kind AS word FROM catalog.stock_movements ORDER BY id").await;
+    let moves = app.words("SELECT kind AS word FROM catalog.stock_movements ORDER BY version_after").await;
     assert_eq!(moves, ["receive", "reserve", "ship"]);
 
     let there = app.parcel(&sam, &parcel, "deliver", Value::Null).await.ok(200);

@@ -27,7 +27,7 @@ pub struct Count {
 cached_sql! {
     OpenReservations(variant: st::Uuid = VariantId) -> (st::Uuid, st::BigInt),
     "SELECT order_id, sum(reserved_delta) FROM catalog.stock_movements WHERE variant_id = $1 AND order_id IS NOT NULL \
-     GROUP BY order_id HAVING sum(reserved_delta) > 0 ORDER BY min(id) LIMIT 20"
+     GROUP BY order_id HAVING sum(reserved_delta) > 0 ORDER BY min(version_after) LIMIT 20"
 }
 
 /// Sets a locked balance to what was counted. Joins the caller's transaction.
