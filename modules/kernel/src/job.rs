@@ -261,17 +261,29 @@ impl NewJob {
     }
 }
 
-const INSERT_SQL: &str = "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, unique_key, meta, scheduled_at) \
-     SELECT q, k, a, m, u, t, coalesce(s, now()) FROM unnest($1, $2, $3, $4, $5, $6, $7) AS x(q, k, a, m, u, t, s) \
-     ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('new', 'retried', 'in_progress') DO NOTHING";
+cached_sql! {
+    /// For jobs that may be asked for as often as one likes: nothing is looked for and nothing taken back.
+    Insert(
+        queues: st::Array<st::Text> = Vec<&'static str>, kinds: st::Array<st::Text> = Vec<&'static str>, args: st::Array<st::Jsonb> = Vec<&'a Value>,
+        max_attempts: st::Array<st::SmallInt> = Vec<i16>, meta: st::Array<st::Jsonb> = Vec<&'a Value>,
+        run_at: st::Array<st::Nullable<st::Timestamptz>> = Vec<Option<DateTime<Utc>>>,
+    ) -> st::Untyped,
+    "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, meta, scheduled_at) SELECT q, k, a, m, t, coalesce(s, now()) \
+     FROM (SELECT unnest($1) AS q, unnest($2) AS k, unnest($3) AS a, unnest($4) AS m, unnest($5) AS t, unnest($6) AS s) AS x"
+}
 
 cached_sql! {
-    Insert(
-        queues: st::Array<st::Text> = Vec<&'static str>, kinds: st::Array<st::Text> = Vec<&'static str>, args: st::Array<st::Jsonb> = Vec<Value>,
-        max_attempts: st::Array<st::SmallInt> = Vec<i16>, unique_keys: st::Array<st::Nullable<st::Text>> = Vec<Option<String>>,
-        meta: st::Array<st::Jsonb> = Vec<Value>, run_at: st::Array<st::Nullable<st::Timestamptz>> = Vec<Option<DateTime<Utc>>>,
+    /// Where some may not be asked for twice.
+    InsertUnique(
+        queues: st::Array<st::Text> = Vec<&'static str>, kinds: st::Array<st::Text> = Vec<&'static str>, args: st::Array<st::Jsonb> = Vec<&'a Value>,
+        max_attempts: st::Array<st::SmallInt> = Vec<i16>, meta: st::Array<st::Jsonb> = Vec<&'a Value>,
+        run_at: st::Array<st::Nullable<st::Timestamptz>> = Vec<Option<DateTime<Utc>>>,
+        unique_keys: st::Array<st::Nullable<st::Text>> = Vec<Option<&'a str>>,
     ) -> st::Untyped,
-    INSERT_SQL
+    "INSERT INTO jobs.jobs (queue, kind, args, max_attempts, meta, scheduled_at, unique_key) SELECT q, k, a, m, t, coalesce(s, now()), u \
+     FROM (SELECT unnest($1) AS q, unnest($2) AS k, unnest($3) AS a, unnest($4) AS m, unnest($5) AS t, unnest($6) AS s, \
+       unnest($7) AS u) AS x \
+     ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('new', 'retried', 'in_progress') DO NOTHING"
 }
 
 /// Puts rows into the queue with one statement; the shared reference lets the intake send it together with its other
@@ -283,17 +295,16 @@ pub async fn insert(conn: &PgConn, jobs: &[NewJob]) -> QueryResult<()> {
     if jobs.is_empty() {
         return Ok(());
     }
-    Insert {
-        queues: &jobs.iter().map(|job| job.queue).collect(),
-        kinds: &jobs.iter().map(|job| job.kind).collect(),
-        args: &jobs.iter().map(|job| job.args.clone()).collect(),
-        max_attempts: &jobs.iter().map(|job| job.max_attempts).collect(),
-        unique_keys: &jobs.iter().map(|job| job.unique_key.clone()).collect(),
-        meta: &jobs.iter().map(|job| job.meta.clone()).collect(),
-        run_at: &jobs.iter().map(|job| job.run_at).collect(),
+    let (queues, kinds) = (&jobs.iter().map(|job| job.queue).collect(), &jobs.iter().map(|job| job.kind).collect());
+    let (args, meta) = (&jobs.iter().map(|job| &job.args).collect(), &jobs.iter().map(|job| &job.meta).collect());
+    let max_attempts = &jobs.iter().map(|job| job.max_attempts).collect();
+    let run_at = &jobs.iter().map(|job| job.run_at).collect();
+    if jobs.iter().all(|job| job.unique_key.is_none()) {
+        Insert { queues, kinds, args, max_attempts, meta, run_at }.execute(&mut &*conn).await?;
+    } else {
+        let unique_keys = &jobs.iter().map(|job| job.unique_key.as_deref()).collect();
+        InsertUnique { queues, kinds, args, max_attempts, meta, run_at, unique_keys }.execute(&mut &*conn).await?;
     }
-    .execute(&mut &*conn)
-    .await?;
     for NewJob { kind, .. } in jobs {
         let kind = *kind;
         metrics::on_commit(move || ENQUEUED.add(1, &[KeyValue::new("kind", kind)]));

@@ -3,10 +3,13 @@
 //! A handler hands its [`Placement`] to the [`Intake`], which commits whatever is waiting as one batch and answers each
 //! caller after COMMIT. What is accepted is decided by a pure function over the locked stock ([`decide`]).
 
+mod batcher;
 mod crowd;
 pub mod decide;
 mod intake;
+mod replies;
 mod statements;
+mod transact;
 
 use std::collections::BTreeMap;
 

@@ -109,9 +109,11 @@ cached_sql! {
     "WITH written AS ( \
          INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, \
              reserved_after, version_after, order_id, reason, actor, at) \
-         SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)) \
+         SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), \
+             unnest($10), unnest($11)) \
      UPDATE catalog.stock s SET on_hand = m.on_hand, reserved = m.reserved, version = m.last \
-     FROM unnest($12, $13, $14, $15, $16) AS m(variant_id, on_hand, reserved, last, first) \
+     FROM (SELECT unnest($12) AS variant_id, unnest($13) AS on_hand, unnest($14) AS reserved, unnest($15) AS last, \
+         unnest($16) AS first) AS m \
      WHERE s.variant_id = m.variant_id AND s.version = m.first - 1"
 }
 

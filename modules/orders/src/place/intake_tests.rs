@@ -1,14 +1,15 @@
 //! A panic in the intake: it belongs to one order, and the intake goes on.
 
+use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
-use kernel::{Clock, OrderId, SystemClock, VariantId};
+use kernel::{Clock, OrderId, SystemClock, UserId, VariantId};
 use testkit::TestDatabase;
 
 use super::*;
 use crate::{address::Address, place::Wanted};
 
 /// Where the program can be made to panic: by an order with this note.
-pub(super) fn trip<'a>(mut placements: impl Iterator<Item = &'a Placement>, point: &str) {
+pub(in crate::place) fn trip<'a>(mut placements: impl Iterator<Item = &'a Placement>, point: &str) {
     if placements.any(|placement| placement.note.as_deref() == Some(point)) {
         panic!("tripped {point}");
     }
@@ -104,5 +105,19 @@ async fn r_11_an_order_that_panics_while_stock_moves_takes_none_of_it() {
     tea("fine").await.unwrap();
     let taken = "DO $$ BEGIN ASSERT (SELECT reserved FROM catalog.stock) = 4 AND (SELECT count(*) FROM orders.orders) = 4 \
                  AND (SELECT count(*) FROM catalog.stock_movements) = 4; END $$";
+    conn.batch_execute(taken).await.unwrap();
+}
+
+#[tokio::test]
+async fn numbers_are_taken_many_at_once() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    conn.batch_execute(GOODS).await.unwrap();
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    for _order in 0..3 {
+        intake.place(placement_of(VariantId::from_uuid(uuid::Uuid::from_u128(1)), "fine")).await.unwrap();
+    }
+    let taken = "DO $$ BEGIN ASSERT (SELECT last_value FROM orders.number_seq) = 256 \
+                 AND (SELECT count(DISTINCT number) FROM orders.orders) = 3; END $$";
     conn.batch_execute(taken).await.unwrap();
 }
