@@ -38,6 +38,7 @@ pub async fn measure(bench: &mut Bench) {
     report.number("times_ruler_a", oms.per_second / a.per_second);
     report.number("times_ruler_b", oms.per_second / b.per_second);
     report.number("of_ceiling", oms.per_second / ceiling.per_second);
+    report.number("ruler_a_ms", a.mean_ms(CONNECTIONS));
     report.number("p50_ms", oms.p50_ms);
     report.number("p99_ms", oms.p99_ms);
     report.number("server_us_per_database_us", oms.server_us / oms.database_us);

@@ -1,8 +1,6 @@
-//! Another build of `oms` against this one, in turn: whether a change has made it faster. It runs on this one's schema.
+//! Another build of `oms` against this one, in turn: whether a change has made it faster. It has to run on this one's schema.
 
-use diesel_async::SimpleAsyncConnection;
-
-use super::{Bench, CONNECTIONS, hot::bystander};
+use super::{Bench, CONNECTIONS, hot::bystanding};
 use crate::support::{
     buyer::Wanted,
     report::Turn,
@@ -16,10 +14,9 @@ const ORDERS: [(&str, usize, Wanted); 3] =
 const ROUNDS: usize = 15;
 
 pub async fn measure(bench: &mut Bench, other: &str) {
-    // Only orders are placed, and for those an older build may do.
-    let lower = "UPDATE kernel.compatibility SET floor = '00000000000000'";
-    bench.database.connect().await.batch_execute(lower).await.unwrap();
-    let programs = [("this", PROGRAM), ("the other", other)];
+    // Servers have a directory of their own.
+    let other = std::fs::canonicalize(other).unwrap();
+    let programs = [("this", PROGRAM), ("the other", other.to_str().unwrap())];
     let run = bench.pace.run / 5;
     bench.pace.warm_up /= 8;
     let [this, that] =
@@ -36,8 +33,7 @@ pub async fn measure(bench: &mut Bench, other: &str) {
         }
         for place in 0..programs.len() {
             let who = (round + place) % programs.len();
-            let (turn, _) = bench.turn(&[&servers[who]], bystander(&servers[who], true, run)).await;
-            turns[who][ORDERS.len()].push(turn);
+            turns[who][ORDERS.len()].push(bystanding(bench, &servers[who], true, run).await);
         }
     }
     let names: Vec<&str> = ORDERS.iter().map(|(what, ..)| *what).chain(["a bystander of the hot"]).collect();

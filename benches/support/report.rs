@@ -32,6 +32,11 @@ impl Turn {
         }
     }
 
+    /// What one of its requests took on average while so many were always on their way (Little's law).
+    pub fn mean_ms(&self, clients: usize) -> f64 {
+        clients as f64 * 1000.0 / self.per_second
+    }
+
     /// The middle of each number of some turns.
     pub fn middle(turns: &[Self]) -> Self {
         let of = |number: fn(&Self) -> f64| median(turns.iter().map(number).collect());

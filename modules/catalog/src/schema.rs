@@ -102,6 +102,7 @@ pub mod catalog {
         use diesel::sql_types::*;
 
         catalog.stock_movements (variant_id, version_after) {
+            id -> Nullable<Int8>,
             variant_id -> Uuid,
             kind -> Text,
             on_hand_delta -> Int4,

@@ -286,8 +286,8 @@ cached_sql! {
      ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('new', 'retried', 'in_progress') DO NOTHING"
 }
 
-/// Puts rows into the queue with one statement; the shared reference lets the intake send it together with its other
-/// writes. Joins the caller's transaction.
+/// Puts rows into the queue with one statement, which is another one when a job has a unique key; the shared reference lets
+/// the intake, whose jobs have none, send it together with its other writes. Joins the caller's transaction.
 ///
 /// # Errors
 /// What the database said.

@@ -33,7 +33,7 @@ const BATCH_SECONDS: [f64; 10] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
 
 static BATCH: LazyLock<Histogram<u64>> = LazyLock::new(|| {
     let about = "Orders that were committed together.";
-    let boundaries = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+    let boundaries = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
     metrics::meter()
         .u64_histogram("oms_intake_batch_orders")
         .with_description(about)

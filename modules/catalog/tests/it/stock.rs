@@ -179,7 +179,7 @@ async fn m_05_the_database_itself_refuses_to_oversell_and_to_forget() {
         (
             "INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, at) \
              SELECT variant_id, 'receive', 1, 0, 1, 0, 1, now() FROM catalog.stock",
-            "stock_movements_pkey",
+            "stock_movements_variant_id_version_after_key",
         ),
         (
             "INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, at) \

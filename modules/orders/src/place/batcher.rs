@@ -14,7 +14,7 @@ use std::{
 use diesel_async::SimpleAsyncConnection;
 use futures_util::FutureExt;
 use kernel::{
-    DbError,
+    DbError, PgConn,
     db::{self, PoolSettings},
     idempotency, job,
     metrics::when_committed,
@@ -171,7 +171,7 @@ impl Batcher {
         }
     }
 
-    async fn connect(&self) -> Result<kernel::PgConn, DbError> {
+    async fn connect(&self) -> Result<PgConn, DbError> {
         let settings =
             PoolSettings { application_name: "oms-intake", session: db::BY_INDEX, ..PoolSettings::default() };
         let connecting = db::connect(&self.settings.database_url, &settings);

@@ -1,9 +1,9 @@
-//! The intake's writes: as many statements, whatever the size of the batch.
+//! The intake's statements: always the same ones, however large the batch.
 //!
 //! The query builder cannot write many rows with a statement whose text never changes, and only such a statement is
 //! prepared once (see `kernel::cached_sql!`): hence `unnest`. Each array has one of its own among what is selected, where
 //! PostgreSQL takes a value of each for every row; among the tables it would put every array into a table first, which is
-//! three times the work.
+//! more than twice the work.
 
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, sql_types as st};
@@ -41,7 +41,8 @@ cached_sql! {
 }
 cached_sql! {
     /// All that is new with an order: its events, itself, its lines, and the answer under its key. One statement, because each one
-    /// costs as much as several rows. Keys are sorted, so that two batches never wait for each other's in a circle.
+    /// costs as much as several rows; in which order they are written is PostgreSQL's affair. Keys are sorted, so that two batches
+    /// never wait for each other's in a circle.
     Record(
         event_orders: st::Array<st::Uuid> = Vec<OrderId>, seqs: st::Array<st::Integer> = Vec<i32>, kinds: st::Array<st::Text> = Vec<&'static str>,
         actor_kinds: st::Array<st::Text> = Vec<&'static str>, actors: st::Array<st::Nullable<st::Uuid>> = Vec<Option<UserId>>,
@@ -81,8 +82,8 @@ cached_sql! {
 /// Numbers that are taken from the sequence at once. Those that nobody gets are gaps, and gaps are fine.
 const NUMBERS: usize = 256;
 
-/// Sees to it that there are `wanted` numbers at least. Usually there are, and nothing is asked.
-pub async fn stock_up(conn: &PgConn, numbers: &mut Vec<i64>, wanted: usize) -> QueryResult<()> {
+/// Takes numbers unless there are `wanted` at least: usually there are, and nothing is asked.
+pub async fn take_numbers(conn: &PgConn, numbers: &mut Vec<i64>, wanted: usize) -> QueryResult<()> {
     if numbers.len() < wanted {
         let count = i32::try_from(wanted.max(NUMBERS)).unwrap_or(i32::MAX);
         *numbers = Numbers { count: &count }.load(&mut &*conn).await?;
@@ -116,7 +117,7 @@ pub async fn record(
     orders: &[Order],
     events: &[NewEvent],
     answers: &[JsonBytes<OrderView>],
-) -> QueryResult<usize> {
+) -> QueryResult<()> {
     let ship_to = orders
         .iter()
         .map(|order| serde_json::to_value(&order.ship_to))
@@ -171,6 +172,7 @@ pub async fn record(
     }
     .execute(&mut &*conn)
     .await
+    .map(drop)
 }
 
 /// Appends events. Joins the caller's transaction.

@@ -70,18 +70,18 @@ pub(super) async fn transact(warm: &mut Warm, placements: &[&Placement]) -> dies
     variants.dedup();
 
     // First flight.
-    let (begun, offers, stored, stocked) = join4(
+    let (begun, offers, stored, taken) = join4(
         async { (&mut &*conn).batch_execute("BEGIN").await },
         stock::lock_offers(conn, &variants),
         statements::find_keys(conn, placements),
-        statements::stock_up(conn, numbers, placements.len()),
+        statements::take_numbers(conn, numbers, placements.len()),
     )
     .await;
     begun?;
     let mut shelf = Shelf::new(offers?);
     let mut stored: HashMap<(UserId, String), _> =
         stored?.into_iter().map(|(caller, key, fingerprint, body)| ((caller, key), (fingerprint, body))).collect();
-    stocked?;
+    taken?;
 
     let mut movements = Vec::new();
     let mut accepted = Vec::new();
