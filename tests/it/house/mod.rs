@@ -11,6 +11,7 @@ mod hostile;
 mod injection;
 mod limits;
 mod migrations;
+mod mutants;
 mod operation;
 mod schema;
 pub mod source;
