@@ -40,9 +40,9 @@ bench: ## How fast it is: orders against pgbench with our statements, reads, gro
 	@scripts/need.sh postgres redis
 	@cargo bench --locked --quiet --bench orders -- $(SUBJECTS)
 
-bench-publish: ## Keep what `make bench` of everything has measured last, and write docs/performance.md from it
-	@scripts/performance-doc.py target/bench.json docs/performance.md
-	@cp target/bench.json benches/results.json
+RUN ?= target/bench.json
+bench-publish: ## Keep what `make bench` has measured last (RUN=target/bench-part.json: some subjects), and write docs/performance.md from it
+	@scripts/performance-doc.py benches/results.json docs/performance.md $(RUN)
 
 flame: ## Where the server's processor time goes under orders: target/flame.svg (needs perf)
 	@scripts/flame.sh

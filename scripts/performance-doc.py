@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes docs/performance.md from what `make bench` has measured. performance-doc.py benches/results.json docs/performance.md
+"""Writes docs/performance.md from what `make bench` has measured. performance-doc.py benches/results.json docs/performance.md [NEW]
 
 No number on that page is written by hand: what was measured is in the results, what is wanted in benches/targets.json. What a profile
-says is added from benches/profile.md when there is one. A quick run is refused: it measures nothing.
+says is added from benches/profile.md when there is one. NEW is a run that takes the place of what was measured before; subjects that
+it did not measure are kept, with their date. A quick run is refused: it measures nothing.
 """
 
 import json
@@ -82,6 +83,18 @@ def subject(name, title, words, results):
             yield f"| {row['name']} | {' | '.join(cells)} | {', '.join(number(each) for each in row['rounds'])} |"
 
 
+def kept(new, old):
+    """The new run, and of the old one the subjects that the new one did not measure."""
+    subjects = {name.split(".")[0] for name in new["numbers"]}
+    missing = {name.split(".")[0] for name in old["numbers"]} - subjects
+    return {
+        **new,
+        "rows": new["rows"] + [row for row in old["rows"] if row["subject"] in missing],
+        "numbers": new["numbers"] | {name: value for name, value in old["numbers"].items() if name.split(".")[0] in missing},
+        "earlier": {subject: old.get("earlier", {}).get(subject, old["date"]) for subject in sorted(missing)},
+    }
+
+
 def page(results):
     machine, settings = results["machine"], results["settings"]
     yield "# How fast it is\n"
@@ -94,6 +107,9 @@ clients, whose own processor time stands beside what they measured. Each number 
 key of their own, and each leaves stock movements, an event and a job; metrics and the log are on. Every answer is checked. At the end the
 audit found no difference in any of {number(results['numbers']['audit.orders'])} orders, nor in the shops of the subjects that have their own.
 """
+    earlier = [f"{subject} ({date})" for subject, date in results.get("earlier", {}).items()]
+    if earlier:
+        yield f"Of an earlier run: {', '.join(earlier)}.\n"
     yield from goals(results)
     for name, (title, words) in SUBJECTS.items():
         if any(row["subject"] == name for row in results["rows"]):
@@ -109,10 +125,13 @@ audit found no difference in any of {number(results['numbers']['audit.orders'])}
 
 
 def main():
-    source, target = sys.argv[1:]
+    source, target, *new = sys.argv[1:]
     results = json.loads(Path(source).read_text())
+    if new:
+        results = kept(json.loads(Path(new[0]).read_text()), results)
     if results["settings"]["quick"]:
-        sys.exit(f"{source} is of a quick run, which measures nothing")
+        sys.exit("a quick run measures nothing")
+    Path(source).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     Path(target).write_text("\n".join(page(results)) + "\n")
 
 
