@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 use kernel::PgConn;
 
 use super::desk::{DeskFilter, RETURN_OPEN, TO_SHIP};
+use crate::status::OrderStatus;
 
 /// Nobody counts further.
 pub const COUNTED_MAX: i64 = 999;
@@ -30,26 +31,28 @@ pub struct TabCounts {
     pub expired: i64,
 }
 
-const TABS: [&str; 8] = [
-    "orders.orders.status = 'pending'",
-    "orders.orders.status = 'confirmed'",
-    "orders.orders.hold_reason IS NOT NULL",
-    TO_SHIP,
-    RETURN_OPEN,
-    "orders.orders.status = 'completed'",
-    "orders.orders.status = 'cancelled'",
-    "orders.orders.status = 'expired'",
+/// What is behind each tab: with which status, if with a certain one, and whatever else.
+const TABS: [(Option<OrderStatus>, &str); 8] = [
+    (Some(OrderStatus::Pending), "orders.orders.status = 'pending'"),
+    (Some(OrderStatus::Confirmed), "orders.orders.status = 'confirmed'"),
+    (None, "orders.orders.hold_reason IS NOT NULL"),
+    (Some(OrderStatus::Confirmed), TO_SHIP),
+    (None, RETURN_OPEN),
+    (Some(OrderStatus::Completed), "orders.orders.status = 'completed'"),
+    (Some(OrderStatus::Cancelled), "orders.orders.status = 'cancelled'"),
+    (Some(OrderStatus::Expired), "orders.orders.status = 'expired'"),
 ];
 
 /// The statement. Each tab stops counting at one beyond [`COUNTED_MAX`].
 #[doc(hidden)]
 pub fn counts_statement(filter: &DeskFilter) -> String {
-    let tabs = TABS.map(|tab| {
-        let ways = filter.ways().iter().map(|way| {
-            let (conditions, order) = (filter.conditions(*way), filter.order());
-            format!("(SELECT 1 FROM orders.orders WHERE {tab}{conditions} ORDER BY {order} LIMIT {})", COUNTED_MAX + 1)
-        });
-        format!("(SELECT count(*) FROM ({}) x)", ways.collect::<Vec<_>>().join(" UNION ALL "))
+    let (order, most) = (filter.order(), COUNTED_MAX + 1);
+    let tabs = TABS.map(|(status, tab)| {
+        let part = |conditions| {
+            format!("(SELECT 1 FROM orders.orders WHERE {tab} AND {conditions} ORDER BY {order} LIMIT {most})")
+        };
+        let parts: Vec<_> = filter.parts(status).into_iter().map(part).collect();
+        format!("(SELECT count(*) FROM ({}) x)", parts.join(" UNION ALL "))
     });
     format!("{}SELECT {}", filter.beginning(), tabs.join(", "))
 }

@@ -124,17 +124,18 @@ fn has(words: &[String], end: &str) -> String {
 
 const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.ship_to, orders.orders.note)";
 
-/// How words are looked for. The last one may be unfinished, and for a beginning the index gathers every place of every word that
-/// begins so before it looks at the others: 11 ms for a city with 50,000 orders. So when one of the others is rare, orders are
-/// found by those alone, and the few that are found are asked for all of them. Only PostgreSQL knows what is rare; a statement
-/// has both ways, and one of them ends before it begins.
+/// How orders with these words are found; what is found is what all ways find together. The last word may be unfinished, and for
+/// a beginning the index gathers every place of every word that begins so before it looks at the others: 11 ms for a city with
+/// 50,000 orders. Without the index PostgreSQL looks through order after order until a page is full, which is quick for common
+/// words and takes forever for one that nobody has. It cannot tell them apart, because it knows nothing of beginnings; but it
+/// counts which words are common (`orders.rarity`). A statement has all ways, and those that are not taken end before they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// By all words at once.
-    Together,
-    /// The same, if none of them is rare.
+enum Way {
+    /// As PostgreSQL likes it.
+    Any,
+    /// The same, if no word is rare.
     IfCommon,
-    /// By all but the last one, if one of those is rare; whoever is found is asked for all.
+    /// Among those few that were [found](DeskFilter::beginning) by the index, if a word is rare.
     IfRare,
 }
 
@@ -145,11 +146,6 @@ impl DeskFilter {
         self.placed_from.is_some() || self.placed_to.is_some()
     }
 
-    /// Whether what is looked for is not indexed for pending orders, which are therefore looked through one by one.
-    const fn leaves_pending_out(&self) -> bool {
-        self.is_by_time() || self.q.is_some()
-    }
-
     pub(super) const fn order(&self) -> &'static str {
         if self.is_by_time() { "placed_at DESC, id DESC" } else { "id DESC" }
     }
@@ -158,24 +154,49 @@ impl DeskFilter {
         self.q.as_deref().map(words).unwrap_or_default()
     }
 
-    /// The ways in which its words are looked for; what is found is what they find together.
-    pub(super) fn ways(&self) -> &'static [Way] {
-        if self.words().len() > 1 { &[Way::IfCommon, Way::IfRare] } else { &[Way::Together] }
+    /// What a statement begins with that looks for words: how rare they are, and which orders are found by those that are rare. By
+    /// all of them if nothing common begins like the last one; otherwise by those before it, and whoever is found is asked for all.
+    pub(super) fn beginning(&self) -> String {
+        let words = self.words();
+        let Some((last, others)) = words.split_last() else { return String::new() };
+        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {WORDS}");
+        let mut beginning = format!(
+            "WITH rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
+             FROM orders.rarity('{}', '{last}')), \
+             found AS MATERIALIZED ({settled} {} AND (SELECT beginning FROM rare)",
+            others.join(" "),
+            has(&words, ":*")
+        );
+        if !others.is_empty() {
+            // With an empty vector behind it, it is not what is indexed.
+            beginning.push_str(&format!(
+                " UNION ALL {settled} {} AND ({WORDS} || '') {} AND (SELECT word AND NOT beginning FROM rare)",
+                has(others, ""),
+                has(&words, ":*")
+            ));
+        }
+        beginning.push_str(") ");
+        beginning
     }
 
-    /// What a statement begins with that goes more than one of the [ways](Self::ways).
-    pub(super) fn beginning(&self) -> String {
-        match self.words().split_last() {
-            Some((_last, others @ [_, ..])) => format!(
-                "WITH rare AS MATERIALIZED (SELECT coalesce(orders.has_rare_word('{}'), false) AS word) ",
-                others.join(" ")
-            ),
-            _ => String::new(),
+    /// The conditions under which orders with this status, or with any, are looked for: each of them in a part of its own, since
+    /// pending orders have no index by words or time and are looked through one by one.
+    pub(super) fn parts(&self, status: Option<OrderStatus>) -> Vec<String> {
+        let has_words = !self.words().is_empty();
+        if status == Some(OrderStatus::Pending) || !(has_words || self.is_by_time()) {
+            return vec![format!("true{}", self.conditions(Way::Any))];
         }
+        let settled: &[Way] = if has_words { &[Way::IfCommon, Way::IfRare] } else { &[Way::Any] };
+        let mut parts: Vec<_> =
+            settled.iter().map(|way| format!("orders.orders.status <> 'pending'{}", self.conditions(*way))).collect();
+        if status.is_none() {
+            parts.push(format!("orders.orders.status = 'pending'{}", self.conditions(Way::Any)));
+        }
+        parts
     }
 
     /// The conditions, each behind an `AND`. They name the table in full, because the columns are diesel's.
-    pub(super) fn conditions(&self, way: Way) -> String {
+    fn conditions(&self, way: Way) -> String {
         let mut all = String::new();
         let mut and = |condition: String| {
             all.push_str(" AND ");
@@ -234,16 +255,11 @@ impl DeskFilter {
         }
         if self.q.is_some() {
             let words = self.words();
-            and(match (words.split_last(), way) {
-                (None, _) => "false".to_owned(),
-                (Some(_), Way::Together) => format!("{WORDS} {}", has(&words, ":*")),
-                (Some(_), Way::IfCommon) => format!("{WORDS} {} AND NOT (SELECT word FROM rare)", has(&words, ":*")),
-                // With an empty vector behind it, it is not what is indexed.
-                (Some((_last, others)), Way::IfRare) => format!(
-                    "{WORDS} {} AND ({WORDS} || '') {} AND (SELECT word FROM rare)",
-                    has(others, ""),
-                    has(&words, ":*")
-                ),
+            and(match way {
+                _ if words.is_empty() => "false".to_owned(),
+                Way::Any => format!("{WORDS} {}", has(&words, ":*")),
+                Way::IfCommon => format!("{WORDS} {} AND NOT (SELECT word OR beginning FROM rare)", has(&words, ":*")),
+                Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
             });
         }
         all
@@ -273,16 +289,8 @@ impl DeskPage {
             place.push_str(&format!(" AND orders.orders.id < '{before}'"));
         }
         let end = format!(" ORDER BY {} LIMIT {limit}", filter.order());
-        let part =
-            |first: &str, way| format!(" FROM orders.orders WHERE {first}{}{place}{end}", filter.conditions(way));
-        let settled = match filter.status {
-            None if filter.leaves_pending_out() => "orders.orders.status <> 'pending'",
-            _ => "true",
-        };
-        let mut parts: Vec<_> = filter.ways().iter().map(|way| part(settled, *way)).collect();
-        if settled != "true" {
-            parts.push(part("orders.orders.status = 'pending'", Way::Together));
-        }
+        let part = |conditions| format!(" FROM orders.orders WHERE {conditions}{place}{end}");
+        let parts = filter.parts(filter.status).into_iter().map(part).collect();
         Self { beginning: filter.beginning(), columns: OrderRow::as_select(), parts, end }
     }
 }
@@ -354,15 +362,14 @@ mod tests {
             q: Some(hostile.to_owned()),
             ..DeskFilter::default()
         };
-        for way in [Way::Together, Way::IfCommon, Way::IfRare] {
-            let text = filter.conditions(way);
+        for text in filter.parts(None).into_iter().chain([filter.beginning()]) {
             assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
         }
-        let text = filter.conditions(Way::Together);
+        let text = filter.conditions(Way::Any);
         assert_eq!(text.matches("false").count(), 2, "{text}");
         assert!(text.ends_with("'''x'' & ''drop'' & ''table'' & ''orders'' & ''orders'':*')"), "{text}");
         let beginning = filter.beginning();
-        assert!(beginning.ends_with("('x drop table orders'), false) AS word) "), "{beginning}");
+        assert!(beginning.contains("FROM orders.rarity('x drop table orders', 'orders'))"), "{beginning}");
         assert_eq!(words(" -- '' "), Vec::<String>::new());
         assert_eq!(words("Hà"), ["hà"]);
     }

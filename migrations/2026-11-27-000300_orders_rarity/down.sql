@@ -1,0 +1,1 @@
+DROP FUNCTION orders.rarity(text, text);
