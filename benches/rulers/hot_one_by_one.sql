@@ -3,7 +3,7 @@
 \set c random(1, 100)
 \set k random(1, 9000000000000000000)
 BEGIN;
-SELECT s.variant_id, v.product_id, v.business_id, v.sku, CASE WHEN v.name IS NULL THEN p.name ELSE p.name || ', ' || v.name END, v.unit_price_minor, v.price_minor, p.currency, p.active AND p.deleted_at IS NULL AND v.deleted_at IS NULL, s.on_hand, s.reserved, s.backorder_limit, s.version FROM catalog.stock s JOIN catalog.variants v ON v.id = s.variant_id JOIN catalog.products p ON p.id = v.product_id WHERE s.variant_id = ANY(ARRAY[lpad(to_hex(:p1::int), 32, '0')::uuid]) ORDER BY s.variant_id FOR UPDATE OF s;
+SELECT variant_id, product_id, business_id, sku, name, unit_price_minor, list_price_minor, currency, sellable, on_hand, reserved, backorder_limit, version FROM catalog.stock WHERE variant_id = ANY(ARRAY[lpad(to_hex(:p1::int), 32, '0')::uuid]) ORDER BY variant_id FOR UPDATE;
 SELECT i.caller_id, i.key, i.fingerprint, i.status, i.body FROM kernel.idempotency_keys i WHERE i.caller_id = lpad(to_hex(:c::int), 32, '0')::uuid AND i.key = 'a-' || :k::bigint;
 SELECT nextval('orders.number_seq') AS number \gset
 WITH moved AS (UPDATE catalog.stock SET reserved = reserved + 1, version = version + 1 WHERE variant_id = ANY(ARRAY[lpad(to_hex(:p1::int), 32, '0')::uuid]) RETURNING variant_id, on_hand, reserved, version) INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, order_id, actor, at) SELECT variant_id, 'reserve', 0, 1, on_hand, reserved, version, lpad(to_hex(:number::bigint), 32, '0')::uuid, lpad(to_hex(:c::int), 32, '0')::uuid, now() FROM moved;

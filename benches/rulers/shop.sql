@@ -18,9 +18,9 @@ SELECT lpad(to_hex(g), 32, '0')::uuid, lpad(to_hex(g), 32, '0')::uuid, lpad(to_h
 FROM generate_series(1, 10000) g;
 INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, version_after, at)
 SELECT lpad(to_hex(g), 32, '0')::uuid, 'receive', 1000000000, 0, 1000000000, 0, 1, now() FROM generate_series(1, 10000) g;
+SET session_replication_role = origin;
 INSERT INTO catalog.stock (variant_id, on_hand, reserved, version)
 SELECT lpad(to_hex(g), 32, '0')::uuid, 1000000000, 0, 1 FROM generate_series(1, 10000) g;
-SET session_replication_role = origin;
 
 -- What an order's number looks like; the program's own numbers, made of the same sequence by another rule, never have a U.
 CREATE FUNCTION public.bench_number(sequence bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$

@@ -69,6 +69,11 @@ cached_sql! {
      SELECT 'variant.has_stock', 'variant ' || v.id, 'no stock row' \
      FROM catalog.variants v LEFT JOIN catalog.stock s ON s.variant_id = v.id WHERE s.variant_id IS NULL \
      UNION ALL \
+     SELECT 'variant.offered_as_it_is', 'variant ' || s.variant_id, 'its stock row offers something else than its product and itself say' \
+     FROM catalog.stock s JOIN catalog.offers o USING (variant_id) \
+     WHERE (s.product_id, s.business_id, s.sku, s.name, s.unit_price_minor, s.list_price_minor, s.currency, s.sellable) IS DISTINCT FROM \
+         (o.product_id, o.business_id, o.sku, o.name, o.unit_price_minor, o.list_price_minor, o.currency, o.sellable) \
+     UNION ALL \
      SELECT 'variant.unit_price', 'variant ' || v.id, 'unit_price_minor is ' || v.unit_price_minor \
      FROM catalog.variants v WHERE v.unit_price_minor <> v.price_minor \
          - round(v.price_minor::numeric * coalesce(v.discount_basis_points, 0) / 10000) \
@@ -106,6 +111,7 @@ const CHECKS: &[&str] = &[
     "product.price_is_the_lowest",
     "product.deleted_with_its_variants",
     "variant.has_stock",
+    "variant.offered_as_it_is",
     "variant.unit_price",
     "business.has_an_owner",
     "category.reachable",

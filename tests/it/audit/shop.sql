@@ -84,6 +84,6 @@ INSERT INTO catalog.stock_movements (variant_id, kind, on_hand_delta, reserved_d
 SELECT md5('variant' || v)::uuid, kind, on_hand_delta, reserved_delta,
        sum(on_hand_delta) OVER running, sum(reserved_delta) OVER running, row_number() OVER running, order_id, now()
 FROM moves WINDOW running AS (PARTITION BY v ORDER BY n, step);
+SET session_replication_role = origin;
 INSERT INTO catalog.stock (variant_id, on_hand, reserved, version)
 SELECT md5('variant' || v)::uuid, sum(on_hand_delta), sum(reserved_delta), count(*) FROM moves GROUP BY v;
-SET session_replication_role = origin;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use oms::migrations;
 use testkit::TestDatabase;
 
@@ -77,4 +78,38 @@ async fn r_13_three_migrators_at_once_do_it_once() {
     applied.sort_unstable();
     assert!(applied[..2] == [0, 0] && applied[2] > 0, "{applied:?}");
     println!("R-13: of three migrators at once one applied {} migrations and two had nothing to do", applied[2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_had_stock_before_offers_were_kept_gets_its_offer() {
+    const VARIANTS: i64 = 2_500;
+    let database = TestDatabase::empty().await;
+    let url = database.url();
+    let names = migrations::apply(url).await.unwrap();
+    let before = names.iter().position(|name| name.ends_with("catalog_offers")).unwrap();
+    for _ in &names[before..] {
+        migrations::revert(url).await.unwrap();
+    }
+    let mut conn = database.connect().await;
+    conn.batch_execute(&format!(
+        "INSERT INTO catalog.businesses (id, name, city, country, created_at, updated_at) \
+             VALUES (gen_random_uuid(), 'Shop', 'Hanoi', 'VN', now(), now()); \
+         INSERT INTO catalog.products (id, business_id, name, currency, from_price_minor, created_at, updated_at) \
+             SELECT gen_random_uuid(), id, 'Tea', 'USD', 100, now(), now() FROM catalog.businesses; \
+         INSERT INTO catalog.variants (id, product_id, business_id, sku, name, price_minor, position, created_at, updated_at) \
+             SELECT gen_random_uuid(), p.id, business_id, 'TEA-' || n, 'no. ' || n, n, n, now(), now() \
+             FROM catalog.products p, generate_series(1, {VARIANTS}) n; \
+         INSERT INTO catalog.stock (variant_id) SELECT id FROM catalog.variants"
+    ))
+    .await
+    .unwrap();
+    assert_eq!(migrations::apply(url).await.unwrap(), names[before..]);
+    let found: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "(SELECT count(*) FROM catalog.stock s JOIN catalog.variants v ON v.id = s.variant_id \
+          WHERE s.sku = v.sku AND s.name = 'Tea, ' || v.name AND s.unit_price_minor = v.price_minor AND s.sellable)",
+    ))
+    .get_result(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(found, VARIANTS);
 }

@@ -48,17 +48,11 @@ type OfferSql = (
 type OfferRow = ((VariantId, ProductId, BusinessId, String, String, i64, i64, String), (bool, i32, i32, i32, i64));
 
 cached_sql! {
-    /// The rows are sorted before they are locked, and only those of `stock` are.
+    /// What is offered stands in the locked row itself: the database keeps it equal to `catalog.offers`.
     LockOffers(variants: st::Array<st::Uuid> = Vec<VariantId>) -> OfferSql,
-    "SELECT s.variant_id, v.product_id, v.business_id, v.sku, \
-            CASE WHEN v.name IS NULL THEN p.name ELSE p.name || ', ' || v.name END, \
-            v.unit_price_minor, v.price_minor, p.currency, \
-            p.active AND p.deleted_at IS NULL AND v.deleted_at IS NULL, \
-            s.on_hand, s.reserved, s.backorder_limit, s.version \
-     FROM catalog.stock s \
-     JOIN catalog.variants v ON v.id = s.variant_id \
-     JOIN catalog.products p ON p.id = v.product_id \
-     WHERE s.variant_id = ANY($1) ORDER BY s.variant_id FOR UPDATE OF s"
+    "SELECT variant_id, product_id, business_id, sku, name, unit_price_minor, list_price_minor, currency, \
+            sellable, on_hand, reserved, backorder_limit, version \
+     FROM catalog.stock WHERE variant_id = ANY($1) ORDER BY variant_id FOR UPDATE"
 }
 
 /// Locks the stock rows of `variants`, sorted, and reads what placing must know, in one statement. A variant that does

@@ -38,6 +38,7 @@ async fn m_13_every_planted_corruption_of_the_catalog_is_found() {
         ("product.price_is_the_lowest", "UPDATE catalog.variants SET price_minor = 7"),
         ("product.deleted_with_its_variants", "UPDATE catalog.products SET deleted_at = now()"),
         ("variant.has_stock", "DELETE FROM catalog.stock"),
+        ("variant.offered_as_it_is", "UPDATE catalog.stock SET unit_price_minor = 1"),
         ("business.has_an_owner", "UPDATE catalog.members SET role = 'manager'"),
         (
             "category.reachable",

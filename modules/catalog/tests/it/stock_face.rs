@@ -1,5 +1,7 @@
 //! What orders ask of stock, inside transactions of theirs.
 
+use std::time::Duration;
+
 use catalog::{
     CatalogError,
     stock::{self, Balance, Movement, MovementKind, Offer, OrderMove},
@@ -69,12 +71,98 @@ async fn an_offer_tells_placing_everything() {
     assert_eq!((offer.unit_price_minor, offer.list_price_minor, offer.sellable), (1799, 1999, true));
     assert_eq!((offer.on_hand, offer.reserved, offer.backorder_limit, offer.version), (5, 0, 0, 1));
     assert_eq!(offers.iter().find(|offer| offer.variant_id == large).unwrap().name, "Shirt");
-    for sql in
-        ["UPDATE catalog.products SET active = false", "UPDATE catalog.products SET active = true, deleted_at = now()"]
-    {
+    for (sql, told) in [
+        ("UPDATE catalog.products SET name = 'Coat'", ("S-M", "Coat, M", 1799, 1999, true)),
+        ("UPDATE catalog.variants SET sku = 'C-' || coalesce(name, 'L')", ("C-M", "Coat, M", 1799, 1999, true)),
+        (
+            "UPDATE catalog.variants SET price_minor = 100, discount_basis_points = NULL",
+            ("C-M", "Coat, M", 100, 100, true),
+        ),
+        ("UPDATE catalog.variants SET name = NULL", ("C-M", "Coat", 100, 100, true)),
+        ("UPDATE catalog.products SET active = false", ("C-M", "Coat", 100, 100, false)),
+        ("UPDATE catalog.products SET active = true", ("C-M", "Coat", 100, 100, true)),
+        ("UPDATE catalog.variants SET deleted_at = now()", ("C-M", "Coat", 100, 100, false)),
+        ("UPDATE catalog.variants SET deleted_at = NULL", ("C-M", "Coat", 100, 100, true)),
+        ("UPDATE catalog.products SET deleted_at = now()", ("C-M", "Coat", 100, 100, false)),
+    ] {
         conn.batch_execute(sql).await.unwrap();
-        assert!(!stock::lock_offers(&conn, &vec![medium]).await.unwrap()[0].sellable, "{sql}");
+        let offer = stock::lock_offers(&conn, &vec![medium]).await.unwrap().remove(0);
+        let tells = (&*offer.sku, &*offer.name, offer.unit_price_minor, offer.list_price_minor, offer.sellable);
+        assert_eq!(tells, told, "{sql}");
     }
+}
+
+#[tokio::test]
+async fn an_offer_is_right_whoever_changes_the_product_and_whoever_the_variant_first() {
+    for (first, second) in [
+        ("UPDATE catalog.products SET name = 'Coat'", "UPDATE catalog.variants SET name = 'XL'"),
+        ("UPDATE catalog.variants SET name = 'XL'", "UPDATE catalog.products SET name = 'Coat'"),
+    ] {
+        let (shop, medium, _) = shop().await;
+        let (mut conn, mut other) = (shop.conn().await, shop.conn().await);
+        conn.batch_execute(&format!("BEGIN; {first}")).await.unwrap();
+        let late = async {
+            other.batch_execute(second).await.unwrap();
+            stock::lock_offers(&other, &vec![medium]).await.unwrap().remove(0)
+        };
+        let ending = async {
+            // Whether the other one has begun or not, the offer has to be the same.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            conn.batch_execute("COMMIT").await.unwrap();
+        };
+        let (offer, ()) = tokio::join!(late, ending);
+        assert_eq!(offer.name, "Coat, XL", "{first}");
+        let found = catalog::audit(&mut *shop.conn().await).await.unwrap();
+        assert_eq!(found, [], "{first}");
+    }
+}
+
+#[tokio::test]
+async fn changing_a_product_and_ordering_its_variants_is_no_deadlock() {
+    const VARIANTS: usize = 40;
+    let (shop, alice) = (Shop::open().await, customer());
+    let business = shop.business(&alice, "Lotus").await;
+    // Their rows lie in another order than that of their ids.
+    let variants: Vec<_> = (0..VARIANTS).map(|n| json!({ "sku": format!("S-{n}"), "price_minor": 100 })).collect();
+    let body = json!({ "business_id": business, "name": "Shirt", "currency": "USD", "variants": variants });
+    let product = shop.post(&alice, "/products", body).await.ok(201);
+    let ids: Vec<VariantId> =
+        product["variants"].as_array().unwrap().iter().map(|one| id(one).parse().unwrap()).collect();
+    let mut conn = shop.conn().await;
+    conn.batch_execute(
+        "UPDATE catalog.variants SET position = position WHERE position % 2 = 0; \
+         UPDATE catalog.variants SET position = position WHERE position % 3 = 0",
+    )
+    .await
+    .unwrap();
+    // Whoever changes a variant has its product.
+    let changing = async |sql: &str| {
+        let mut conn = shop.conn().await;
+        for round in 0..60 {
+            conn.batch_execute(&sql.replace("ROUND", &round.to_string())).await.unwrap();
+        }
+    };
+    let ordering = async |step: usize| {
+        let mut conn = shop.conn().await;
+        for round in 0..60 {
+            let wanted = ids.iter().copied().skip(round % step).step_by(step).collect();
+            conn.transaction(async |conn| stock::lock_offers(conn, &wanted).await).await.unwrap();
+        }
+    };
+    tokio::join!(
+        changing("UPDATE catalog.products SET name = 'Shirt ROUND'"),
+        changing(
+            "BEGIN; SELECT FROM catalog.products FOR UPDATE; UPDATE catalog.variants SET price_minor = 100 + ROUND; COMMIT",
+        ),
+        changing(
+            "BEGIN; UPDATE catalog.products SET active = ROUND % 2 = 0; UPDATE catalog.variants SET name = 'ROUND'; COMMIT"
+        ),
+        ordering(1),
+        ordering(2),
+        ordering(3),
+    );
+    let found = catalog::audit(&mut conn).await.unwrap();
+    assert!(found.iter().all(|difference| difference.check != "variant.offered_as_it_is"), "{found:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,9 @@
+ALTER TABLE catalog.stock
+    ALTER COLUMN product_id DROP NOT NULL,
+    ALTER COLUMN business_id DROP NOT NULL,
+    ALTER COLUMN sku DROP NOT NULL,
+    ALTER COLUMN name DROP NOT NULL,
+    ALTER COLUMN unit_price_minor DROP NOT NULL,
+    ALTER COLUMN list_price_minor DROP NOT NULL,
+    ALTER COLUMN currency DROP NOT NULL,
+    ALTER COLUMN sellable DROP NOT NULL;
