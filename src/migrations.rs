@@ -23,7 +23,7 @@ pub enum MigrateError {
     #[error("the state of the database cannot be read")]
     Look(#[source] db::DbError),
     /// A migration failed; those before it stay applied.
-    #[error("a migration failed; the ones before it stay applied, the failed one was rolled back")]
+    #[error("a migration failed; the ones before it stay applied; run it again when the cause is gone")]
     Run(#[source] Cause),
     /// The migrations in this binary cannot be listed.
     #[error("the migrations in this binary cannot be listed")]

@@ -1,5 +1,9 @@
 -- What placing must know of a variant stands in its stock row, which placing locks anyway: looking up the variant and its
 -- product was a sixth of what an order costs PostgreSQL. It is read under the lock, so an order gets the price of that moment.
+
+-- Products before stock, as whoever changes one takes them; and orders, which wait for stock, wait only for what follows.
+LOCK TABLE catalog.products, catalog.variants IN SHARE ROW EXCLUSIVE MODE;
+
 CREATE VIEW catalog.offers AS
     SELECT v.id AS variant_id, v.product_id, v.business_id, v.sku,
            CASE WHEN v.name IS NULL THEN p.name ELSE p.name || ', ' || v.name END AS name,
@@ -30,11 +34,12 @@ $$;
 CREATE TRIGGER stock_offer BEFORE INSERT ON catalog.stock FOR EACH ROW EXECUTE FUNCTION catalog.offer_first();
 
 -- Makes the offers of these variants again, and writes those that are another than before: most changes of a product are about
--- something else. Stock rows are taken sorted, as orders take them.
+-- something else. Stock rows are taken sorted, as orders take them. One at a time for each product, whoever asks; and whoever changes
+-- a variant by hand locks its product first, as the program does, or two who do may be a deadlock.
 CREATE FUNCTION catalog.renew_offers(variants uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM catalog.products p WHERE p.id IN (SELECT v.product_id FROM catalog.variants v WHERE v.id = ANY (variants))
-        ORDER BY p.id FOR SHARE;
+        ORDER BY p.id FOR NO KEY UPDATE;
     WITH stale AS MATERIALIZED (
         SELECT s.variant_id FROM catalog.stock s JOIN catalog.offers o USING (variant_id)
         WHERE s.variant_id = ANY (variants)

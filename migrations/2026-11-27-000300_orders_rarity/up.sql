@@ -1,10 +1,10 @@
 -- How rare words are by PostgreSQL's statistics, which count whatever is in one order of a thousand or so: whether one of these words
--- is not counted, and whether no counted word begins like this. Nothing while there are no statistics. They are shown to a
--- table's owner only. The program before this one asks `orders.has_rare_word`, which goes with a later version.
+-- is not counted, and whether no counted word begins like this; of one or two letters that says nothing, because many rare
+-- words may begin so. No row while there are no statistics. They are shown to a table's owner only. The program before this one asks `orders.has_rare_word`, which goes with a later version.
 CREATE FUNCTION orders.rarity(words text, beginning text, OUT has_rare_word boolean, OUT is_rare_beginning boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT NOT tsvector_to_array(to_tsvector('pg_catalog.simple', rarity.words)) <@ common.elements,
-           NOT EXISTS (SELECT FROM unnest(common.elements) AS word WHERE starts_with(word, beginning))
+           length(beginning) > 2 AND NOT EXISTS (SELECT FROM unnest(common.elements) AS word WHERE starts_with(word, beginning))
     FROM (SELECT most_common_elems::text::text[] AS elements FROM pg_catalog.pg_stats_ext_exprs
           WHERE statistics_schemaname = 'orders' AND statistics_name = 'orders_words') AS common
 $$;

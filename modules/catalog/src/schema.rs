@@ -95,6 +95,14 @@ pub mod catalog {
             reserved -> Int4,
             backorder_limit -> Int4,
             version -> Int8,
+            product_id -> Uuid,
+            business_id -> Uuid,
+            sku -> Text,
+            name -> Text,
+            unit_price_minor -> Int8,
+            list_price_minor -> Int8,
+            currency -> Text,
+            sellable -> Bool,
         }
     }
 

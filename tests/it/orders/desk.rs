@@ -119,6 +119,7 @@ fn filters(ago: impl Fn(i64) -> chrono::DateTime<chrono::Utc>, buyer: &str, numb
     add("rare seller, rare tag", DeskFilter { business_id: sold, tag: Some("fragile".to_owned()), ..none() });
     add("buyer, payment_status", DeskFilter { customer_id: buyer.parse().ok(), payment_status: paid, ..none() });
     add("rare word, status", DeskFilter { q: Some("zebulon".to_owned()), status: done, ..none() });
+    add("short beginning, buyer", DeskFilter { q: Some("0f".to_owned()), customer_id: buyer.parse().ok(), ..none() });
     add("rare word, days", DeskFilter { q: Some("zebulon".to_owned()), placed_to: Some(ago(3)), ..none() });
     add("days, tag", DeskFilter { placed_to: Some(ago(30)), tag: Some("vip".to_owned()), ..none() });
     add("days, status", DeskFilter { placed_to: Some(ago(30)), status: done, ..none() });

@@ -94,12 +94,17 @@ async fn an_offer_tells_placing_everything() {
 
 #[tokio::test]
 async fn an_offer_is_right_whoever_changes_the_product_and_whoever_the_variant_first() {
-    for (first, second) in [
-        ("UPDATE catalog.products SET name = 'Coat'", "UPDATE catalog.variants SET name = 'XL'"),
-        ("UPDATE catalog.variants SET name = 'XL'", "UPDATE catalog.products SET name = 'Coat'"),
+    let (product, variant) = ("UPDATE catalog.products SET name = 'Coat'", "UPDATE catalog.variants SET name = 'XL'");
+    // As a migration fills them.
+    let filling = "SELECT catalog.renew_offers(ARRAY(SELECT id FROM catalog.variants))";
+    for (before, first, second) in [
+        ("", product, variant),
+        ("", variant, product),
+        ("UPDATE catalog.products SET name = 'Coat'; UPDATE catalog.stock SET sku = 'none yet'", variant, filling),
     ] {
         let (shop, medium, _) = shop().await;
         let (mut conn, mut other) = (shop.conn().await, shop.conn().await);
+        conn.batch_execute(before).await.unwrap();
         conn.batch_execute(&format!("BEGIN; {first}")).await.unwrap();
         let late = async {
             other.batch_execute(second).await.unwrap();

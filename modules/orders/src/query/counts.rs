@@ -10,7 +10,7 @@ use crate::status::OrderStatus;
 /// Nobody counts further.
 pub const COUNTED_MAX: i64 = 999;
 
-/// What is behind each tab; one more than [`COUNTED_MAX`] means more than that.
+/// What is behind each tab; more than [`COUNTED_MAX`] means at least that many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TabCounts {
     /// Waiting for money.
@@ -43,7 +43,7 @@ const TABS: [(Option<OrderStatus>, &str); 8] = [
     (Some(OrderStatus::Expired), "orders.orders.status = 'expired'"),
 ];
 
-/// The statement. Each tab stops counting at one beyond [`COUNTED_MAX`].
+/// The statement. Each part of a tab stops counting at one beyond [`COUNTED_MAX`].
 #[doc(hidden)]
 pub fn counts_statement(filter: &DeskFilter) -> String {
     let (order, most) = (filter.order(), COUNTED_MAX + 1);
