@@ -250,7 +250,8 @@ async fn a_hundred_thousand_orders_are_written_in_time_and_in_little_memory() {
         let (before, began) = (peak(&worker), Instant::now());
         let id = ask(what, json!({ "what": what })).await;
         let export = until(&id, "done").await;
-        let (took, grown) = (began.elapsed(), peak(&worker) - before);
+        // The kernel counts for each processor and adds up roughly: a peak that has not grown may be a little lower.
+        let (took, grown) = (began.elapsed(), peak(&worker).saturating_sub(before));
         let size = export["size_bytes"].as_u64().unwrap() / 1024;
         println!("{what}: {count} rows, {size} kB in {took:?}; {grown} kB more memory at the peak");
         assert_eq!(export["row_count"].as_i64(), Some(count));
