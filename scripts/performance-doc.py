@@ -103,7 +103,7 @@ def page(results):
 
 Everything shares the machine: the server, PostgreSQL with fsync on and {settings['shared_buffers']} of shared buffers, Redis, and the
 clients, whose own processor time stands beside what they measured. Each number is the middle of {settings['rounds']} rounds of up to
-{settings['seconds']} seconds; rounds of contestants alternate, each after a checkpoint. Orders come over HTTP with a token and an idempotency
+{settings['seconds']} seconds; rounds of contestants alternate, each after a vacuum and a checkpoint. Orders come over HTTP with a token and an idempotency
 key of their own, and each leaves stock movements, an event and a job; metrics and the log are on. Every answer is checked. At the end the
 audit found no difference in any of {number(results['numbers']['audit.orders'])} orders, nor in the shops of the subjects that have their own.
 """

@@ -63,9 +63,13 @@ impl Database {
         url
     }
 
-    /// So that every round begins with the same debts to the disk.
+    /// So that every round begins with the same debts: what the rounds before have left to vacuum and to write would otherwise be
+    /// paid in some of them.
     pub async fn settle(&self) {
-        self.connect().await.batch_execute("CHECKPOINT").await.unwrap();
+        let mut conn = self.connect().await;
+        for sql in ["SET statement_timeout = 0", "VACUUM (ANALYZE)", "CHECKPOINT"] {
+            conn.batch_execute(sql).await.unwrap();
+        }
     }
 
     /// Processor time of the whole database server so far, in seconds.
