@@ -121,8 +121,8 @@ pub async fn status(database_url: &str) -> Result<SchemaState, MigrateError> {
     state(&mut connect(database_url).await?).await
 }
 
-/// Applies what is pending, each migration in a transaction of its own unless it says otherwise; answers their names. One process at a time: others
-/// wait, and then find nothing left to do.
+/// Applies what is pending, each migration in a transaction of its own unless it says otherwise; answers their names. One
+/// process at a time: others wait, and then find nothing left to do.
 ///
 /// # Errors
 /// When a migration fails.

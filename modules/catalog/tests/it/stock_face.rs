@@ -7,7 +7,8 @@ use catalog::{
     stock::{self, Balance, Movement, MovementKind, Offer, OrderMove},
 };
 use chrono::{DateTime, Utc};
-use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use diesel::{dsl::sql, sql_types::Bool};
+use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use kernel::{OrderId, PgConn, VariantId};
 use serde_json::json;
@@ -103,7 +104,7 @@ async fn an_offer_is_right_whoever_changes_the_product_and_whoever_the_variant_f
         ("UPDATE catalog.products SET name = 'Coat'; UPDATE catalog.stock SET sku = 'none yet'", variant, filling),
     ] {
         let (shop, medium, _) = shop().await;
-        let (mut conn, mut other) = (shop.conn().await, shop.conn().await);
+        let (mut conn, mut other, mut watcher) = (shop.conn().await, shop.conn().await, shop.conn().await);
         conn.batch_execute(before).await.unwrap();
         conn.batch_execute(&format!("BEGIN; {first}")).await.unwrap();
         let late = async {
@@ -111,14 +112,16 @@ async fn an_offer_is_right_whoever_changes_the_product_and_whoever_the_variant_f
             stock::lock_offers(&other, &vec![medium]).await.unwrap().remove(0)
         };
         let ending = async {
-            // Whether the other one has begun or not, the offer has to be the same.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            let waits =
+                "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+            while !diesel::select(sql::<Bool>(waits)).get_result::<bool>(&mut *watcher).await.unwrap() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             conn.batch_execute("COMMIT").await.unwrap();
         };
         let (offer, ()) = tokio::join!(late, ending);
         assert_eq!(offer.name, "Coat, XL", "{first}");
-        let found = catalog::audit(&mut *shop.conn().await).await.unwrap();
-        assert_eq!(found, [], "{first}");
+        assert_eq!(catalog::audit(&mut watcher).await.unwrap(), [], "{first}");
     }
 }
 

@@ -36,8 +36,8 @@ async fn a_queue_that_was_empty_when_its_statements_were_planned_is_not_read_fro
     queue.sql("ALTER TABLE jobs.jobs SET (autovacuum_enabled = off)").await;
     queue.sql("VACUUM ANALYZE jobs.jobs").await;
     let engine = queue.start(settings()).await;
-    // It asks before there is anything.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // It asks before there is anything, each of its queues more than once.
+    until(&engine, |stats| stats.claims >= 8).await;
     queue.enqueue(&Note { n: 0 }).await;
     engine.idle().await;
     queue.enqueue_many(&(1..=2000).map(|n| Note { n }).collect::<Vec<_>>()).await;
