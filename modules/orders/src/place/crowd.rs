@@ -15,19 +15,21 @@ const CROWD: usize = 8;
 /// How long a crowd is remembered that is not seen again; longer than a batch may take.
 const OVER: Duration = Duration::from_secs(10);
 
-/// What the last batch was crowded with: usually nothing.
+/// What the last batch was crowded with that was large enough to tell: usually nothing.
 #[derive(Debug, Default)]
 pub(super) struct Crowd(RwLock<Option<(Instant, Vec<VariantId>)>>);
 
 impl Crowd {
-    /// Looks at a batch: what is wanted by half of its orders is what the next ones come for.
+    /// Looks at a batch: what is wanted by half of its orders is what the next ones come for. A batch that is too small for a
+    /// crowd says nothing: among the batches of a crowd there are some, and whoever passes by must not fall in between.
     pub(super) fn watch<'a>(&self, batch: impl ExactSizeIterator<Item = &'a Placement>, now: Instant) {
         let orders = batch.len();
+        if orders < CROWD {
+            return;
+        }
         let mut wanted: HashMap<VariantId, usize> = HashMap::new();
-        if orders >= CROWD {
-            for line in batch.flat_map(|placement| &placement.lines) {
-                *wanted.entry(line.variant_id).or_default() += 1;
-            }
+        for line in batch.flat_map(|placement| &placement.lines) {
+            *wanted.entry(line.variant_id).or_default() += 1;
         }
         wanted.retain(|_, wanting| *wanting >= CROWD.max(orders.div_ceil(2)));
         let crowd = (!wanted.is_empty()).then(|| (now, wanted.into_keys().collect()));
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_half_of_a_batch_wants_is_a_crowd_until_the_next_batch_or_for_ten_seconds() {
+    fn what_half_of_a_batch_wants_is_a_crowd_until_a_large_batch_does_not_or_for_ten_seconds() {
         let (crowd, now) = (Crowd::default(), Instant::now());
         let [hot, cold] = [VariantId::new(), VariantId::new()];
         let [wants_hot, wants_cold] = [hot, cold].map(|variant| placement_of(variant, ""));
@@ -65,12 +67,18 @@ mod tests {
             (8, 7, true, false),
             (8, 8, true, true),
             (8, 9, false, true),
-            (1, 0, false, false),
+            (1, 0, false, true),
+            (7, 0, false, true),
         ] {
             crowd.watch(batch([(hot, hot_ones), (cold, cold_ones)]).iter(), now);
             let passes = [&wants_hot, &wants_cold, &wants_both].map(|placement| crowd.is_passed_by(placement, now));
             assert_eq!(passes, [is_cold && !is_hot, is_hot && !is_cold, false], "{hot_ones} and {cold_ones}");
         }
+        crowd.watch((0..CROWD).map(|_| placement_of(VariantId::new(), "")).collect::<Vec<_>>().iter(), now);
+        assert!(
+            !crowd.is_passed_by(&wants_hot, now) && !crowd.is_passed_by(&wants_cold, now),
+            "all want something else"
+        );
         crowd.watch(batch([(hot, 9), (cold, 1)]).iter(), now);
         assert!(crowd.is_passed_by(&wants_cold, now + OVER / 2));
         assert!(!crowd.is_passed_by(&wants_cold, now + OVER));
