@@ -1,6 +1,7 @@
 //! What is waiting becomes a batch, and a batch becomes a transaction, or as many as it takes.
 //!
-//! Nothing waits for company: a lone order is a batch of one, and what queues up while a batch commits is the next one. If a
+//! Nothing waits for company: a lone order is a batch of one, and what queues up while a batch commits is the next one (of a
+//! crowd, beside which others pass by, a part of it). If a
 //! batch fails as a whole, its placements are tried again one by one, so that one bad order never fails its neighbours. A batch
 //! that only came too late for a key, which somebody else has used meanwhile, is made again as a whole.
 
@@ -53,13 +54,26 @@ impl Batcher {
 
     /// Makes batches until the last handle is gone and nobody is waiting any more.
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Arrived>) {
-        let mut batch: Vec<Arrived> = Vec::with_capacity(self.settings.max_batch);
-        while waiting.recv_many(&mut batch, self.settings.max_batch).await > 0 {
-            batch.iter().for_each(|(since, _)| metrics::waited(since.elapsed()));
-            if let Some(crowd) = &self.crowd {
-                crowd.watch(batch.iter().map(|(_, (placement, _))| placement), Instant::now());
+        let most = self.settings.max_batch;
+        let mut gathered: Vec<Arrived> = Vec::with_capacity(most);
+        loop {
+            let (is_idle, room) = (gathered.is_empty(), most - gathered.len());
+            let more = waiting.recv_many(&mut gathered, room);
+            if !is_idle {
+                more.now_or_never();
+            } else if more.await == 0 {
+                break;
             }
-            let batch = batch.drain(..).map(|(_, waiting)| waiting);
+            let mut orders = gathered.len();
+            if let Some(crowd) = &self.crowd {
+                let now = Instant::now();
+                crowd.watch(gathered.iter().map(|(_, (placement, _))| placement), now);
+                orders = crowd.share(orders, now);
+            }
+            let batch = gathered.drain(..orders).map(|(since, waiting)| {
+                metrics::waited(since.elapsed());
+                waiting
+            });
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
             for part in [wet, dry] {
                 // The thread outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.

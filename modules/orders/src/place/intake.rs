@@ -94,7 +94,8 @@ impl Intake {
     /// # Errors
     /// Why it was refused, [`OrderError::Overloaded`] when the queue is full, or what the database said.
     pub async fn place(&self, placement: Placement) -> Reply {
-        let lane = if self.0.crowd.is_passed_by(&placement, Instant::now()) { &self.0.aside } else { &self.0.main };
+        let passing = self.0.crowd.pass_by(&placement, Instant::now());
+        let lane = if passing.is_some() { &self.0.aside } else { &self.0.main };
         lane.place(placement).await
     }
 

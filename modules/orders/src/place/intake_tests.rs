@@ -126,3 +126,33 @@ async fn numbers_are_taken_many_at_once_and_given_once() {
                  AND (SELECT count(DISTINCT number) FROM orders.orders) = 303; END $$";
     conn.batch_execute(taken).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_crowd_takes_small_batches_while_others_pass_by() {
+    const ALL: usize = 40;
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    conn.batch_execute(GOODS).await.unwrap();
+    conn.batch_execute("UPDATE catalog.stock SET on_hand = 1000").await.unwrap();
+    let intake = Intake::new(IntakeSettings::new(database.url()));
+    let everybody =
+        || join_all((0..ALL).map(|_| intake.place(placement_of(VariantId::from_uuid(uuid::Uuid::from_u128(1)), ""))));
+    // A batch is a transaction.
+    let largest = async |largest: usize| {
+        let batches = "(SELECT count(*) AS orders FROM orders.orders GROUP BY xmin::text) x";
+        let sql = format!(
+            "DO $$ BEGIN ASSERT (SELECT max(orders) FROM {batches}) = {largest}; TRUNCATE orders.orders CASCADE; END $$"
+        );
+        database.connect().await.batch_execute(&sql).await.unwrap();
+    };
+    let (batcher, waiting) = intake.0.main.unstarted.lock().unwrap().take().unwrap();
+    let (placed, ()) = tokio::join!(everybody(), async { begin(batcher, waiting) });
+    assert!(placed.iter().all(Result::is_ok), "{placed:?}");
+    largest(ALL).await;
+
+    let passing = intake.0.crowd.pass_by(&placement("something else"), Instant::now());
+    assert!(passing.is_some(), "there is a crowd");
+    let placed = everybody().await;
+    assert!(placed.iter().all(Result::is_ok), "{placed:?}");
+    largest(4).await;
+}
