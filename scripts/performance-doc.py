@@ -25,7 +25,7 @@ alone and while 64 order the hot one."""),
 with the same bytes over the same HTTP stack and does nothing else; it runs in a process of its own, in the same minutes."""),
     "growth": ("Growth", """Two shops that differ in nothing but how many orders they have had in a year: the same question to both, in turn, over
 four connections. Lists are read at any page, the operator's with one of eight filters or a search for words of an order that is there."""),
-    "overload": ("Overload", "Twice as many connections as requests may be in flight, in one long round. Who is told 503 asks again at once."),
+    "overload": ("Overload", "Twice as many connections as requests may be in flight, in rounds of a minute; the share is the middle one of each round's beside what came just before and after it. Who is told 503 asks again at once."),
 }
 
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::Bench;
 use crate::support::{
     buyer::{Wanted, buyers},
-    load::crowd,
+    load::{Crowd, crowd},
+    median,
+    report::Turn,
 };
 
 /// Connections with which it is at its best; more gain nothing.
@@ -14,31 +16,39 @@ const USUAL: usize = 256;
 const TOO_MANY: usize = 1_024;
 const LONG: Duration = Duration::from_secs(60);
 
+/// Its goodput beside what it does at its best just before and just after, each long enough for a checkpoint and a vacuum.
 pub async fn measure(bench: &mut Bench) {
-    // Before and after, so that the middle has as large a database as it has; and as long, because a minute has checkpoints and
-    // vacuums in it that a few seconds need not have.
     let run = (LONG / bench.pace.shorter).max(2 * bench.pace.run);
-    let mut peaks = Vec::new();
-    let server = bench.server().await;
-    peaks.push(bench.ordering(&[&server], USUAL, Wanted::Any, run).await);
-    drop(server);
-    let server = bench.server().await;
-    let (turn, crowd) = bench.turn(&[&server], crowd(run, buyers(&[server.api], TOO_MANY, Wanted::Any))).await;
-    let [most, end] = ["VmHWM", "VmRSS"].map(|name| server.memory_mb(name));
-    drop(server);
-    let server = bench.server().await;
-    peaks.push(bench.ordering(&[&server], USUAL, Wanted::Any, run).await);
-    let peak = peaks.iter().map(|turn| turn.per_second).sum::<f64>() / peaks.len() as f64;
-    let report = &mut bench.report;
-    report.row(&format!("{USUAL} connections, before and after"), &peaks);
-    report.row(&format!("{TOO_MANY} connections, {} s", run.as_secs()), &[turn]);
-    if crowd.wrong > 0 {
-        println!("  neither 201 nor a 503 with Retry-After: {:?}", crowd.shown);
+    let mut usual = vec![at_its_best(bench, run / 2).await];
+    let (mut overloaded, mut shares) = (Vec::new(), Vec::new());
+    let mut seen = Crowd::default();
+    let [mut most, mut end] = [0.0_f64; 2];
+    for round in 0..bench.pace.rounds {
+        let server = bench.server().await;
+        let (turn, crowd) = bench.turn(&[&server], crowd(run, buyers(&[server.api], TOO_MANY, Wanted::Any))).await;
+        most = most.max(server.memory_mb("VmHWM"));
+        end = end.max(server.memory_mb("VmRSS"));
+        drop(server);
+        seen.add(crowd);
+        usual.push(at_its_best(bench, run / 2).await);
+        shares.push(turn.per_second / f64::midpoint(usual[round].per_second, usual[round + 1].per_second));
+        overloaded.push(turn);
     }
-    report.number("goodput_per_second", turn.per_second);
-    report.number("of_peak", turn.per_second / peak);
-    report.number("told_to_retry", crowd.refused as f64);
-    report.number("anything_else", crowd.wrong as f64);
+    let report = &mut bench.report;
+    report.row(&format!("{USUAL} connections, before and after"), &usual);
+    let overloaded = report.row(&format!("{TOO_MANY} connections, {} s", run.as_secs()), &overloaded);
+    if seen.wrong > 0 {
+        println!("  neither 201 nor a 503 with Retry-After: {:?}", seen.shown);
+    }
+    report.number("goodput_per_second", overloaded.per_second);
+    report.number("of_peak", median(shares));
+    report.number("told_to_retry", seen.refused as f64);
+    report.number("anything_else", seen.wrong as f64);
     report.number("most_mb", most);
     report.number("end_mb", end);
+}
+
+async fn at_its_best(bench: &Bench, run: Duration) -> Turn {
+    let server = bench.server().await;
+    bench.ordering(&[&server], USUAL, Wanted::Any, run).await
 }
