@@ -8,7 +8,10 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -44,12 +47,14 @@ pub(super) struct Batcher {
     settings: IntakeSettings,
     /// Whom it tells what its batches are crowded with.
     crowd: Option<Arc<Crowd>>,
+    /// How many it has taken out of the queue and left for a later batch.
+    left: Arc<AtomicUsize>,
     conn: Option<Warm>,
 }
 
 impl Batcher {
-    pub(super) fn new(settings: IntakeSettings, crowd: Option<Arc<Crowd>>) -> Self {
-        Self { settings, crowd, conn: None }
+    pub(super) fn new(settings: IntakeSettings, crowd: Option<Arc<Crowd>>, left: Arc<AtomicUsize>) -> Self {
+        Self { settings, crowd, left, conn: None }
     }
 
     /// Makes batches until the last handle is gone and nobody is waiting any more.
@@ -70,6 +75,7 @@ impl Batcher {
                 crowd.watch(gathered.iter().map(|(_, (placement, _))| placement), now);
                 orders = crowd.share(orders, now);
             }
+            self.left.store(gathered.len() - orders, Ordering::Relaxed);
             let batch = gathered.drain(..orders).map(|(since, waiting)| {
                 metrics::waited(since.elapsed());
                 waiting

@@ -75,11 +75,13 @@ impl Crowd {
     }
 
     /// How many of those who wait make a batch, of so many at most: beside others a crowd takes no more at once than they do,
-    /// and a few.
+    /// and a few. Without a crowd there is nobody to spare.
     pub(super) fn share(&self, most: usize, now: Instant) -> usize {
+        let crowd = self.wanted.read().unwrap_or_else(PoisonError::into_inner);
+        let is_crowd = crowd.as_ref().is_some_and(|(since, _)| now < *since + OVER);
         let passers = self.passers();
         let is_beside = passers.now > 0 || passers.last.is_some_and(|last| now < last + LATELY);
-        if is_beside { most.min(passers.now.max(FEW)) } else { most }
+        if is_crowd && is_beside { most.min(passers.now.max(FEW)) } else { most }
     }
 
     fn passers(&self) -> MutexGuard<'_, Passers> {
@@ -143,5 +145,13 @@ mod tests {
         drop(first);
         assert_eq!(crowd.share(256, now + LATELY / 2), FEW, "the next one is on its way");
         assert_eq!(crowd.share(256, now + LATELY), 256, "nobody comes any more");
+
+        let _still_there = pass();
+        assert_eq!(crowd.share(256, now), FEW);
+        assert_eq!(crowd.share(256, now + OVER), 256, "nothing was seen of the crowd for long");
+        crowd.watch(batch([(hot, 8), (cold, 9)]).iter(), now);
+        assert_eq!(crowd.share(256, now), FEW, "there is another crowd");
+        crowd.watch((0..CROWD).map(|_| placement_of(VariantId::new(), "")).collect::<Vec<_>>().iter(), now);
+        assert_eq!(crowd.share(256, now), 256, "those who wait are no crowd any more");
     }
 }

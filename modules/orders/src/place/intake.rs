@@ -3,7 +3,10 @@
 //! its rows, unless they want what somebody in the crowd wants besides.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -52,6 +55,8 @@ struct Door {
 
 struct Lane {
     queue: mpsc::Sender<Arrived>,
+    /// How many wait behind it for a later batch.
+    left: Arc<AtomicUsize>,
     /// What the thread is started with, when the first order comes.
     unstarted: Mutex<Option<(Batcher, mpsc::Receiver<Arrived>)>>,
 }
@@ -59,8 +64,9 @@ struct Lane {
 impl Lane {
     fn new(settings: IntakeSettings, crowd: Option<Arc<Crowd>>) -> Self {
         let (queue, waiting) = mpsc::channel(settings.queue);
-        let batcher = Batcher::new(settings, crowd);
-        Self { queue, unstarted: Mutex::new(Some((batcher, waiting))) }
+        let left = Arc::<AtomicUsize>::default();
+        let batcher = Batcher::new(settings, crowd, left.clone());
+        Self { queue, left, unstarted: Mutex::new(Some((batcher, waiting))) }
     }
 
     async fn place(&self, placement: Placement) -> Reply {
@@ -76,7 +82,7 @@ impl Lane {
     }
 
     fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        self.queue.max_capacity() - self.queue.capacity() + self.left.load(Ordering::Relaxed)
     }
 }
 
@@ -99,7 +105,7 @@ impl Intake {
         lane.place(placement).await
     }
 
-    /// How many placements wait to be looked at.
+    /// How many placements wait for a batch.
     pub fn waiting(&self) -> usize {
         self.0.main.waiting() + self.0.aside.waiting()
     }

@@ -1,5 +1,7 @@
 //! What goes wrong inside the intake belongs to one order, and the intake goes on.
 
+use std::time::Duration;
+
 use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
 use kernel::{Clock, OrderId, SystemClock, UserId, VariantId};
@@ -152,7 +154,18 @@ async fn a_crowd_takes_small_batches_while_others_pass_by() {
 
     let passing = intake.0.crowd.pass_by(&placement("something else"), Instant::now());
     assert!(passing.is_some(), "there is a crowd");
-    let placed = everybody().await;
+    conn.batch_execute("BEGIN; SELECT FROM catalog.stock FOR UPDATE").await.unwrap();
+    let held = async {
+        let all_but_a_batch = async {
+            while intake.waiting() != ALL - 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), all_but_a_batch).await.unwrap();
+        conn.batch_execute("COMMIT").await.unwrap();
+    };
+    let (placed, ()) = tokio::join!(everybody(), held);
     assert!(placed.iter().all(Result::is_ok), "{placed:?}");
+    assert_eq!(intake.waiting(), 0);
     largest(4).await;
 }
