@@ -23,7 +23,7 @@ use kernel::{
     idempotency, job,
     metrics::when_committed,
 };
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 #[cfg(test)]
 use super::intake::tests;
@@ -57,8 +57,9 @@ impl Batcher {
         Self { settings, crowd, left, conn: None }
     }
 
-    /// Makes batches until the last handle is gone and nobody is waiting any more.
-    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Arrived>) {
+    /// Makes batches until the last handle is gone and nobody is waiting any more. Callers are told on the runtime on which they
+    /// wait: this thread is at the next batch already.
+    pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Arrived>, callers: Handle) {
         let most = self.settings.max_batch;
         let mut gathered: Vec<Arrived> = Vec::with_capacity(most);
         loop {
@@ -83,7 +84,7 @@ impl Batcher {
             let (dry, wet): (Vec<Waiting>, Vec<Waiting>) = batch.partition(|(placement, _)| placement.dry_run);
             for part in [wet, dry] {
                 // The thread outlives a panic: whoever was waiting is told 503, because nobody answers them, and the queue goes on.
-                if AssertUnwindSafe(self.answer_all(part)).catch_unwind().await.is_err() {
+                if AssertUnwindSafe(self.answer_all(part, &callers)).catch_unwind().await.is_err() {
                     kernel::panics::count();
                     tracing::error!("the intake has panicked and goes on with the next batch");
                 }
@@ -92,7 +93,7 @@ impl Batcher {
     }
 
     /// Answers everybody, in as many transactions as it takes: usually one.
-    async fn answer_all(&mut self, mut open: Vec<Waiting>) {
+    async fn answer_all(&mut self, mut open: Vec<Waiting>, callers: &Handle) {
         while !open.is_empty() {
             // A key stands in a transaction once; whoever comes with the same key is answered by what became of the first.
             let mut seen = HashMap::new();
@@ -106,6 +107,10 @@ impl Batcher {
             job::announce();
             #[cfg(test)]
             tests::trip(batch.iter().map(|(placement, _)| placement), "while answering");
+            if followers.is_empty() {
+                drop(callers.spawn(async { settle(batch, outcomes, followers) }));
+                break;
+            }
             open = settle(batch, outcomes, followers);
         }
     }

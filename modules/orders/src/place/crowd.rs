@@ -18,7 +18,7 @@ const OVER: Duration = Duration::from_secs(10);
 const LATELY: Duration = Duration::from_millis(50);
 /// Orders of a crowd in one batch beside somebody who passes by. Both share PostgreSQL, its log and the processors: what is
 /// noticed of a crowd is how large its batches are (measured, see `docs/performance.md`).
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 /// What those who wait were crowded with when there were enough of them to tell, usually nothing; and who passes by.
 #[derive(Debug, Default)]

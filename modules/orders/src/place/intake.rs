@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::Runtime,
+    runtime::{Handle, Runtime},
     sync::{mpsc, oneshot},
 };
 
@@ -115,9 +115,10 @@ impl Intake {
 /// read and answered meanwhile must not stand before it in a queue. A system that gives no more threads has it among them.
 fn begin(batcher: Batcher, waiting: mpsc::Receiver<Arrived>) {
     let (hand_over, start) = std::sync::mpsc::channel::<(Runtime, Batcher, mpsc::Receiver<Arrived>)>();
+    let callers = Handle::current();
     let run = move || {
         if let Ok((runtime, batcher, waiting)) = start.recv() {
-            runtime.block_on(batcher.run(waiting));
+            runtime.block_on(batcher.run(waiting, callers));
         }
     };
     let thread = std::thread::Builder::new().name("oms-intake".to_owned()).spawn(run);
@@ -127,7 +128,7 @@ fn begin(batcher: Batcher, waiting: mpsc::Receiver<Arrived>) {
             tracing::warn!(?runtime, ?thread, "the intake gets no thread of its own");
             // Dropped here, it would panic: we are among tasks.
             runtime.into_iter().for_each(Runtime::shutdown_background);
-            tokio::spawn(batcher.run(waiting));
+            tokio::spawn(batcher.run(waiting, Handle::current()));
         }
     }
 }
