@@ -108,6 +108,7 @@ impl Batcher {
             #[cfg(test)]
             tests::trip(batch.iter().map(|(placement, _)| placement), "while answering");
             if followers.is_empty() {
+                // Only followers can be left to decide again.
                 drop(callers.spawn(async { settle(batch, outcomes, followers) }));
                 break;
             }
