@@ -1,7 +1,7 @@
 //! The operator's desk: finding orders among everybody's, whatever one looks for, without reading everything.
 
 use diesel::{QueryableByName, sql_types as st};
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use kernel::{Clock, PgConn, SystemClock};
 use orders::{
     FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus,
@@ -14,6 +14,7 @@ use testkit::TestDatabase;
 use super::crowd::{BUYER, SELLERS, fill, fill_into};
 use crate::support::{
     app::{Person, TestApp},
+    rows::number,
     shop::text,
 };
 
@@ -224,6 +225,57 @@ async fn a_rare_word_is_found_without_gathering_all_that_begin_like_the_last_one
         let done = app.number(&format!("{sql} AND status = 'completed'")).await;
         assert_eq!(counts["completed"]["count"], json!(done), "{q}");
     }
+}
+
+#[tokio::test]
+async fn an_order_is_taken_apart_into_words_only_if_the_letters_are_in_its_text() {
+    const PENDING: i64 = 500;
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    fill_into(&mut conn, 5_000).await;
+    let calls = "SELECT coalesce(sum(calls), 0) FROM pg_stat_xact_user_functions WHERE funcname = 'search_words'";
+    for (q, least, most) in
+        [("zebulon", 0, 1), ("Bob Tran 7", 1, PENDING * 2 / 3), ("nobody", 0, 0), ("nobodé", PENDING, PENDING)]
+    {
+        let statement = statement(&DeskFilter { q: Some(q.to_owned()), ..DeskFilter::default() }, None, 21);
+        // What has been called is told within a transaction only, with what was called shortly before.
+        conn.batch_execute("BEGIN; SET LOCAL track_functions = 'all'").await.unwrap();
+        let before = number(&mut conn, calls).await;
+        conn.batch_execute(&statement).await.unwrap();
+        let taken_apart = number(&mut conn, calls).await - before;
+        conn.batch_execute("ROLLBACK").await.unwrap();
+        println!("{q}: {taken_apart}");
+        assert!(least <= taken_apart && taken_apart <= most, "{q}: {taken_apart} orders\n{statement}");
+    }
+}
+
+/// Twenty thousand texts of letters, numbers and whatever PostgreSQL may see in them: addresses, tags, marks, several alphabets.
+#[tokio::test]
+async fn whatever_is_found_by_its_words_has_the_letters_in_its_text() {
+    let database = TestDatabase::new().await;
+    let mut conn = database.connect().await;
+    conn.batch_execute(
+        r#"CREATE TABLE public.texts AS
+           SELECT jsonb_build_object('name', string_agg(part, '' ORDER BY n)) AS ship_to
+           FROM generate_series(1, 20000) AS t, generate_series(1, 1 + t % 7) AS n,
+                LATERAL (SELECT ARRAY['a', 'B', 'zz', '1', '23', '0', 'e', 'E5', 'x', ' ', '  ', '-', '.', ',', '/', '@', ':', '_', '+', '&',
+                    '<', '>', '''', '"', E'\\', '#', '%', ';', '=', 'é', 'Đ', 'İ', U&'\212A', 'ß', U&'\FB01', '٣', '中', U&'e\0301', U&'\00AD',
+                    U&'\200B']) AS all_of_them (parts),
+                LATERAL (SELECT parts[1 + abs(hashint8extended(t * 10 + n, 7) % cardinality(parts))] AS part) AS one
+           GROUP BY t;
+           ALTER TABLE public.texts ADD words tsvector;
+           UPDATE public.texts SET words = orders.search_words('', ship_to, NULL);
+           CREATE TABLE public.searches AS
+           SELECT DISTINCT lower(word) AS word, to_tsquery('pg_catalog.simple', '''' || word || ''':*') AS looked_for
+           FROM public.texts, regexp_split_to_table(ship_to ->> 'name', '[^a-zA-Z0-9]') AS word
+           WHERE word <> '' AND word !~* '[0-9]e[0-9]'"#,
+    )
+    .await
+    .unwrap();
+    let found = "SELECT count(*) FROM public.texts, public.searches WHERE words @@ looked_for";
+    let there = number(&mut conn, found).await;
+    assert!(there > 10_000, "{there}");
+    assert_eq!(number(&mut conn, &format!("{found} AND strpos(lower(ship_to ->> 'name'), word) = 0")).await, 0);
 }
 
 fn ids(list: &Value) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::{QueryableByName, sql_types as st};
 use diesel_async::RunQueryDsl;
+use kernel::PgConn;
 
 use super::app::TestApp;
 
@@ -22,12 +23,16 @@ struct Word {
 /// Every table with the number of its rows and a digest of what is in them.
 pub type Everything = BTreeMap<String, String>;
 
+/// The one number that `query` answers.
+pub async fn number(conn: &mut PgConn, query: &str) -> i64 {
+    let sql = format!("SELECT ({query})::bigint AS number");
+    diesel::sql_query(sql).get_result::<Number>(conn).await.unwrap().number
+}
+
 impl TestApp {
     /// The one number that `query` answers.
     pub async fn number(&self, query: &str) -> i64 {
-        let sql = format!("SELECT ({query})::bigint AS number");
-        let row: Number = diesel::sql_query(sql).get_result(&mut self.database.connect().await).await.unwrap();
-        row.number
+        number(&mut self.database.connect().await, query).await
     }
 
     /// The column of texts that `query` answers; it is to be called `word`.

@@ -124,6 +124,22 @@ fn has(words: &[String], end: &str) -> String {
 
 const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.ship_to, orders.orders.note)";
 
+/// What those words are taken from.
+const TEXT: &str = "lower(concat_ws(' ', orders.orders.number, orders.orders.ship_to ->> 'name', \
+    orders.orders.ship_to ->> 'city', orders.orders.note))";
+
+/// The same of an order that is looked at by itself: finding letters in a text costs PostgreSQL a tenth of taking it apart into words, so
+/// that is only done if the letters are there. PostgreSQL asks what costs less first. Nothing is expected of words with letters beyond
+/// ASCII, whose capitals are not the same everywhere, and of those with a number like `1e5`, which PostgreSQL parts from what follows.
+fn has_by_itself(words: &[String]) -> String {
+    let is_number = |part: &[u8]| matches!(part, [b'0'..=b'9', b'e', b'0'..=b'9']);
+    let letters = words.iter().filter(|word| {
+        word.bytes().all(|letter| letter.is_ascii_alphanumeric()) && !word.as_bytes().windows(3).any(is_number)
+    });
+    let there: String = letters.map(|letters| format!("strpos({TEXT}, '{letters}') > 0 AND ")).collect();
+    format!("{there}{WORDS} {}", has(words, ":*"))
+}
+
 /// How orders with these words are found; what is found is what all ways find together. The last word may be unfinished, and for
 /// a beginning the index gathers every place of every word that begins so before it looks at the others: 11 ms for a city with
 /// 50,000 orders. Without the index PostgreSQL looks through order after order until a page is full, which is quick for common
@@ -257,8 +273,8 @@ impl DeskFilter {
             let words = self.words();
             and(match way {
                 _ if words.is_empty() => "false".to_owned(),
-                Way::Any => format!("{WORDS} {}", has(&words, ":*")),
-                Way::IfCommon => format!("{WORDS} {} AND NOT (SELECT word OR beginning FROM rare)", has(&words, ":*")),
+                Way::Any => has_by_itself(&words),
+                Way::IfCommon => format!("{} AND NOT (SELECT word OR beginning FROM rare)", has_by_itself(&words)),
                 Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
             });
         }
