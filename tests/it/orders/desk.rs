@@ -228,6 +228,52 @@ async fn a_rare_word_is_found_without_gathering_all_that_begin_like_the_last_one
 }
 
 #[tokio::test]
+async fn words_that_begin_alike_are_looked_for_from_the_newest_order_on() {
+    const ORDERS: u32 = 50_000;
+    const CAMPAIGN: usize = 150;
+    let app = TestApp::new().await;
+    let olga = app.operator().await;
+    fill(&app, ORDERS).await;
+    let mut conn = app.database.connect().await;
+    // Every order has a reference that few others have.
+    let references = "UPDATE orders.orders SET note = 'ref' || ('x' || substr(md5(number), 1, 4))::bit(16)::int";
+    for sql in [references, "VACUUM ANALYZE orders.orders"] {
+        conn.batch_execute(sql).await.unwrap();
+    }
+    for q in ["ref", "tran ref", "alice nguyen ref"] {
+        let statement = statement(&DeskFilter { q: Some(q.to_owned()), ..DeskFilter::default() }, None, 21);
+        let (read, plan) = read(&mut conn, &statement).await;
+        println!("{q:20} {:8} rows {:6} pages, {} ms", read.rows, read.pages, plan["Actual Total Time"]);
+        assert!(gathered(&plan) == 0 && read.rows <= 3_000.0, "{q}: {read:?}\n{statement}\n{plan:#}");
+    }
+    // The newest belong to a campaign, with a code of its own each: whoever asks for all of them gets the last ones by the index.
+    let campaign = format!(
+        "UPDATE orders.orders SET note = 'xmas' || md5(number) WHERE id IN \
+         (SELECT id FROM orders.orders WHERE status <> 'pending' ORDER BY id DESC LIMIT {CAMPAIGN})"
+    );
+    conn.batch_execute(&campaign).await.unwrap();
+    let all =
+        |condition: &str| format!("SELECT id::text AS word FROM orders.orders WHERE {condition} ORDER BY id DESC");
+    for (q, condition) in [
+        ("xmas", "note LIKE 'xmas%'"),
+        ("tran xmas", "note LIKE 'xmas%' AND ship_to ->> 'name' LIKE 'Bob Tran%'"),
+        ("xmas&status=cancelled", "note LIKE 'xmas%' AND status = 'cancelled'"),
+        ("ref1&status=expired", "note LIKE 'ref1%' AND status = 'expired'"),
+        ("tran ref12&placed_to=2030-01-01T00:00:00Z", "note LIKE 'ref12%' AND ship_to ->> 'name' LIKE 'Bob Tran%'"),
+    ] {
+        let (mut there, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page =
+                app.get(&olga, &format!("/admin/orders?limit=20&q={}{cursor}", q.replace(' ', "%20"))).await.ok(200);
+            there.extend(ids(&page));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(there, app.words(&all(condition)).await, "{q}");
+    }
+}
+
+#[tokio::test]
 async fn an_order_is_taken_apart_into_words_only_if_the_letters_are_in_its_text() {
     const PENDING: i64 = 500;
     let database = TestDatabase::new().await;

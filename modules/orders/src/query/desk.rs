@@ -122,22 +122,33 @@ fn has(words: &[String], end: &str) -> String {
     format!("@@ to_tsquery('pg_catalog.simple', '''{words}''{end}')")
 }
 
-const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.ship_to, orders.orders.note)";
+/// Where they are, and what their columns are called by, because diesel's are.
+const TABLE: &str = "orders.orders";
 
-/// What those words are taken from.
-const TEXT: &str = "lower(concat_ws(' ', orders.orders.number, orders.orders.ship_to ->> 'name', \
-    orders.orders.ship_to ->> 'city', orders.orders.note))";
+/// The words of an order, which are what is indexed.
+fn words_of(order: &str) -> String {
+    format!("orders.search_words({order}.number, {order}.ship_to, {order}.note)")
+}
 
-/// The same of an order that is looked at by itself: finding letters in a text costs PostgreSQL a tenth of taking it apart into words, so
-/// that is only done if the letters are there. PostgreSQL asks what costs less first. Nothing is expected of words with letters beyond
-/// ASCII, whose capitals are not the same everywhere, and of those with a number like `1e5`, which PostgreSQL parts from what follows.
-fn has_by_itself(words: &[String]) -> String {
+/// Whether an order that is looked at by itself has these words. Finding letters in a text costs PostgreSQL a tenth of taking it apart
+/// into words, so that is only done if the letters are there. PostgreSQL asks what costs less first. Nothing is expected of words with
+/// letters beyond ASCII, whose capitals are not the same everywhere, and of those with a number like `1e5`, which PostgreSQL parts
+/// from what follows.
+fn has_by_itself(order: &str, words: &[String]) -> String {
     let is_number = |part: &[u8]| matches!(part, [b'0'..=b'9', b'e', b'0'..=b'9']);
     let letters = words.iter().filter(|word| {
         word.bytes().all(|letter| letter.is_ascii_alphanumeric()) && !word.as_bytes().windows(3).any(is_number)
     });
-    let there: String = letters.map(|letters| format!("strpos({TEXT}, '{letters}') > 0 AND ")).collect();
-    format!("{there}{WORDS} {}", has(words, ":*"))
+    let there: String = letters.map(|letters| format!("{} AND ", has_letters(order, letters))).collect();
+    format!("{there}{} {}", words_of(order), has(words, ":*"))
+}
+
+/// Whether these letters are in what an order's words are taken from.
+fn has_letters(order: &str, letters: &str) -> String {
+    format!(
+        "strpos(lower(concat_ws(' ', {order}.number, {order}.ship_to ->> 'name', {order}.ship_to ->> 'city', {order}.note)), \
+         '{letters}') > 0"
+    )
 }
 
 /// How orders with these words are found; what is found is what all ways find together. The last word may be unfinished, and for
@@ -154,6 +165,13 @@ enum Way {
     /// Among those few that were [found](DeskFilter::beginning) by the index, if a word is rare.
     IfRare,
 }
+
+/// Many rare words may begin alike. Whether they do is seen among so many of the newest orders:
+const SAMPLE: usize = 100;
+/// if so many of them have such a word. Then a page is filled from the newest order on,
+const ALIKE: usize = 3;
+/// as far as this, and only if that is not enough the index gathers them all.
+const FAR: usize = 20_000;
 
 impl DeskFilter {
     /// Whether a list is sorted by the time of placing. Otherwise it is sorted by id, which is the same to people, and for
@@ -172,21 +190,43 @@ impl DeskFilter {
 
     /// What a statement begins with that looks for words: how rare they are, and which orders are found by those that are rare. By
     /// all of them if nothing common begins like the last one; otherwise by those before it, and whoever is found is asked for all.
-    pub(super) fn beginning(&self) -> String {
+    /// For a page of so many from a place on they are looked for from the newest on, if many begin alike.
+    pub(super) fn beginning(&self, page: Option<(&str, u32)>) -> String {
         let words = self.words();
         let Some((last, others)) = words.split_last() else { return String::new() };
-        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {WORDS}");
+        let indexed = words_of(TABLE);
+        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {indexed}");
         let mut beginning = format!(
             "WITH rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
-             FROM orders.rarity('{}', '{last}')), \
-             found AS MATERIALIZED ({settled} {} AND (SELECT beginning FROM rare)",
-            others.join(" "),
-            has(&words, ":*")
+             FROM orders.rarity('{}', '{last}')), ",
+            others.join(" ")
         );
+        let mut is_walked = "true".to_owned();
+        if let Some((place, limit)) = page {
+            let order = self.order();
+            beginning.push_str(&format!(
+                "walked AS MATERIALIZED (SELECT id FROM (SELECT id, placed_at, number, ship_to, note FROM orders.orders \
+                 WHERE orders.orders.status <> 'pending'{}{place} AND (SELECT count(*) >= {ALIKE} FROM \
+                 (SELECT number, ship_to, note FROM orders.orders WHERE status <> 'pending' AND (SELECT beginning FROM rare) \
+                 ORDER BY id DESC LIMIT {SAMPLE}) newest WHERE {}) ORDER BY {order} LIMIT {FAR}) near \
+                 WHERE {} ORDER BY {order} LIMIT {limit}), ",
+                self.other_conditions(),
+                has_letters("newest", last),
+                has_by_itself("near", &words)
+            ));
+            is_walked = format!("(SELECT count(*) < {limit} FROM walked)");
+        }
+        beginning.push_str(&format!(
+            "found AS MATERIALIZED ({settled} {} AND (SELECT beginning FROM rare) AND {is_walked}",
+            has(&words, ":*")
+        ));
+        if page.is_some() {
+            beginning.push_str(" UNION ALL SELECT id FROM walked");
+        }
         if !others.is_empty() {
             // With an empty vector behind it, it is not what is indexed.
             beginning.push_str(&format!(
-                " UNION ALL {settled} {} AND ({WORDS} || '') {} AND (SELECT word AND NOT beginning FROM rare)",
+                " UNION ALL {settled} {} AND ({indexed} || '') {} AND (SELECT word AND NOT beginning FROM rare)",
                 has(others, ""),
                 has(&words, ":*")
             ));
@@ -213,6 +253,24 @@ impl DeskFilter {
 
     /// The conditions, each behind an `AND`. They name the table in full, because the columns are diesel's.
     fn conditions(&self, way: Way) -> String {
+        let mut all = self.other_conditions();
+        if self.q.is_some() {
+            let words = self.words();
+            all.push_str(" AND ");
+            all.push_str(&match way {
+                _ if words.is_empty() => "false".to_owned(),
+                Way::Any => has_by_itself(TABLE, &words),
+                Way::IfCommon => {
+                    format!("{} AND NOT (SELECT word OR beginning FROM rare)", has_by_itself(TABLE, &words))
+                }
+                Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
+            });
+        }
+        all
+    }
+
+    /// Those that are not about words.
+    fn other_conditions(&self) -> String {
         let mut all = String::new();
         let mut and = |condition: String| {
             all.push_str(" AND ");
@@ -269,15 +327,6 @@ impl DeskFilter {
             Some(true) => and(RETURN_OPEN.to_owned()),
             Some(false) => and(format!("NOT ({RETURN_OPEN})")),
         }
-        if self.q.is_some() {
-            let words = self.words();
-            and(match way {
-                _ if words.is_empty() => "false".to_owned(),
-                Way::Any => has_by_itself(&words),
-                Way::IfCommon => format!("{} AND NOT (SELECT word OR beginning FROM rare)", has_by_itself(&words)),
-                Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
-            });
-        }
         all
     }
 }
@@ -307,7 +356,8 @@ impl DeskPage {
         let end = format!(" ORDER BY {} LIMIT {limit}", filter.order());
         let part = |conditions| format!(" FROM orders.orders WHERE {conditions}{place}{end}");
         let parts = filter.parts(filter.status).into_iter().map(part).collect();
-        Self { beginning: filter.beginning(), columns: OrderRow::as_select(), parts, end }
+        let beginning = filter.beginning(Some((&place, limit)));
+        Self { beginning, columns: OrderRow::as_select(), parts, end }
     }
 }
 
@@ -378,13 +428,13 @@ mod tests {
             q: Some(hostile.to_owned()),
             ..DeskFilter::default()
         };
-        for text in filter.parts(None).into_iter().chain([filter.beginning()]) {
+        for text in filter.parts(None).into_iter().chain([filter.beginning(Some(("", 21)))]) {
             assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
         }
         let text = filter.conditions(Way::Any);
         assert_eq!(text.matches("false").count(), 2, "{text}");
         assert!(text.ends_with("'''x'' & ''drop'' & ''table'' & ''orders'' & ''orders'':*')"), "{text}");
-        let beginning = filter.beginning();
+        let beginning = filter.beginning(Some(("", 21)));
         assert!(beginning.contains("FROM orders.rarity('x drop table orders', 'orders'))"), "{beginning}");
         assert_eq!(words(" -- '' "), Vec::<String>::new());
         assert_eq!(words("Hà"), ["hà"]);
