@@ -2,6 +2,7 @@
 
 pub mod counts;
 pub mod desk;
+mod words;
 
 use chrono::{DateTime, Utc};
 use diesel::{QueryResult, prelude::*};
