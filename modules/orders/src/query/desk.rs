@@ -16,7 +16,7 @@ use diesel_async::RunQueryDsl;
 use kernel::{BusinessId, OrderId, PgConn, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::words::{has, has_by_itself, words, words_of};
+use super::words::{WORDS, has, has_by_itself, words};
 use crate::{
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus},
     store::OrderRow,
@@ -103,9 +103,6 @@ fn plain(text: &str) -> Option<String> {
     is_plain.then(|| format!("'{text}'"))
 }
 
-/// Columns are called by its name in full, as diesel's are.
-const TABLE: &str = "orders.orders";
-
 /// How orders with these words are found; what is found is what all ways find together. The last word may be unfinished, and for
 /// a beginning the index gathers every place of every word that begins so before it looks at the others: 11 ms for a city with
 /// 50,000 orders. Without the index PostgreSQL looks through order after order until a page is full, which is quick for common
@@ -113,21 +110,13 @@ const TABLE: &str = "orders.orders";
 /// counts which words are common (`orders.rarity`). A statement has all ways, and those that are not taken end before they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// As PostgreSQL likes it.
+    /// Among pending ones, which are looked at one by one.
     Any,
-    /// The same, if no word is rare.
+    /// As PostgreSQL likes it, if no word is rare.
     IfCommon,
     /// Among those few that were [found](DeskFilter::beginning) by the index, if a word is rare.
     IfRare,
 }
-
-/// Many rare words may begin alike, and for a lone beginning the index finds every one of them: 120 ms for 56,000 orders of a
-/// million. Whether they do is seen among so many of the newest orders:
-const SAMPLE: usize = 100;
-/// if so many of them have such a word. Then a page is filled from the newest order on,
-const ALIKE: usize = 3;
-/// as far as this, and only if that is not enough the index gathers them all.
-const FAR: usize = 5_000;
 
 impl DeskFilter {
     /// Whether a list is sorted by the time of placing. Otherwise it is sorted by id, which is the same to people, and for
@@ -146,42 +135,27 @@ impl DeskFilter {
 
     /// What a statement begins with that looks for words: how rare they are, and which orders are found by those that are rare. By
     /// all of them if nothing common begins like the last one; otherwise by those before it, and whoever is found is asked for all.
-    /// For a page, of so many from a place on, a lone word is looked for from the newest order on if many begin like it.
-    pub(super) fn beginning(&self, page: Option<(&str, u32)>) -> String {
+    pub(super) fn beginning(&self) -> String {
         let words = self.words();
         let Some((last, others)) = words.split_last() else { return String::new() };
-        let indexed = words_of(TABLE);
-        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {indexed}");
-        let rare = format!(
-            "rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
-             FROM orders.rarity('{}', '{last}'))",
-            others.join(" ")
+        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {WORDS}");
+        let mut beginning = format!(
+            "WITH rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
+             FROM orders.rarity('{}', '{last}')), \
+             found AS MATERIALIZED ({settled} {} AND (SELECT beginning FROM rare)",
+            others.join(" "),
+            has(&words, ":*")
         );
-        let by_all = format!("{settled} {} AND (SELECT beginning FROM rare)", has(&words, ":*"));
         if !others.is_empty() {
             // With an empty vector behind it, it is not what is indexed.
-            return format!(
-                "WITH {rare}, found AS MATERIALIZED ({by_all} \
-                 UNION ALL {settled} {} AND ({indexed} || '') {} AND (SELECT word AND NOT beginning FROM rare)) ",
+            beginning.push_str(&format!(
+                " UNION ALL {settled} {} AND ({WORDS} || '') {} AND (SELECT word AND NOT beginning FROM rare)",
                 has(others, ""),
                 has(&words, ":*")
-            );
+            ));
         }
-        let Some((place, limit)) = page else { return format!("WITH {rare}, found AS MATERIALIZED ({by_all}) ") };
-        let order = self.order();
-        let newest = "SELECT number, ship_to, note FROM orders.orders WHERE status <> 'pending' AND (SELECT beginning FROM rare)";
-        format!(
-            "WITH {rare}, \
-             alike AS MATERIALIZED (SELECT count(*) >= {ALIKE} AS many \
-                FROM ({newest} ORDER BY id DESC LIMIT {SAMPLE}) newest WHERE {}), \
-             near AS MATERIALIZED (SELECT id FROM (SELECT id, placed_at, number, ship_to, note FROM orders.orders \
-                WHERE orders.orders.status <> 'pending'{}{place} AND (SELECT many FROM alike) ORDER BY {order} LIMIT {FAR}) newest \
-                WHERE {} ORDER BY {order} LIMIT {limit}), \
-             found AS MATERIALIZED (SELECT id FROM near UNION ALL {by_all} AND (SELECT count(*) < {limit} FROM near)) ",
-            has_by_itself("newest", &words),
-            self.other_conditions(),
-            has_by_itself("newest", &words)
-        )
+        beginning.push_str(") ");
+        beginning
     }
 
     /// The conditions under which orders with this status, or with any, are looked for: each of them in a part of its own, since
@@ -202,24 +176,6 @@ impl DeskFilter {
 
     /// The conditions, each behind an `AND`. They name the table in full, because the columns are diesel's.
     fn conditions(&self, way: Way) -> String {
-        let mut all = self.other_conditions();
-        if self.q.is_some() {
-            let words = self.words();
-            all.push_str(" AND ");
-            all.push_str(&match way {
-                _ if words.is_empty() => "false".to_owned(),
-                Way::Any => has_by_itself(TABLE, &words),
-                Way::IfCommon => {
-                    format!("{} AND NOT (SELECT word OR beginning FROM rare)", has_by_itself(TABLE, &words))
-                }
-                Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
-            });
-        }
-        all
-    }
-
-    /// Those that are not about words.
-    fn other_conditions(&self) -> String {
         let mut all = String::new();
         let mut and = |condition: String| {
             all.push_str(" AND ");
@@ -276,6 +232,15 @@ impl DeskFilter {
             Some(true) => and(RETURN_OPEN.to_owned()),
             Some(false) => and(format!("NOT ({RETURN_OPEN})")),
         }
+        if self.q.is_some() {
+            let words = self.words();
+            and(match way {
+                _ if words.is_empty() => "false".to_owned(),
+                Way::Any => has_by_itself(&words),
+                Way::IfCommon => format!("{WORDS} {} AND NOT (SELECT word OR beginning FROM rare)", has(&words, ":*")),
+                Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
+            });
+        }
         all
     }
 }
@@ -305,8 +270,7 @@ impl DeskPage {
         let end = format!(" ORDER BY {} LIMIT {limit}", filter.order());
         let part = |conditions| format!(" FROM orders.orders WHERE {conditions}{place}{end}");
         let parts = filter.parts(filter.status).into_iter().map(part).collect();
-        let beginning = filter.beginning(Some((&place, limit)));
-        Self { beginning, columns: OrderRow::as_select(), parts, end }
+        Self { beginning: filter.beginning(), columns: OrderRow::as_select(), parts, end }
     }
 }
 
@@ -377,13 +341,13 @@ mod tests {
             q: Some(hostile.to_owned()),
             ..DeskFilter::default()
         };
-        for text in filter.parts(None).into_iter().chain([filter.beginning(Some(("", 21)))]) {
+        for text in filter.parts(None).into_iter().chain([filter.beginning()]) {
             assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
         }
         let text = filter.conditions(Way::Any);
         assert_eq!(text.matches("false").count(), 2, "{text}");
         assert!(text.ends_with("'''x'' & ''drop'' & ''table'' & ''orders'' & ''orders'':*')"), "{text}");
-        let beginning = filter.beginning(Some(("", 21)));
+        let beginning = filter.beginning();
         assert!(beginning.contains("FROM orders.rarity('x drop table orders', 'orders'))"), "{beginning}");
     }
 
