@@ -28,9 +28,14 @@ pub enum MigrateError {
     /// The migrations in this binary cannot be listed.
     #[error("the migrations in this binary cannot be listed")]
     Embedded(#[source] Cause),
+    /// What an interrupted migration left behind cannot be cleared away.
+    #[error(
+        "an index that an interrupted migration left unfinished cannot be dropped; run it again when the cause is gone"
+    )]
+    Unfinished(#[source] diesel::result::Error),
     /// Somebody else migrated for too long.
     #[error("another process has been migrating this database for ten minutes")]
-    Locked(#[source] diesel::result::Error),
+    Locked,
 }
 
 impl From<db::DbError> for MigrateError {
@@ -113,6 +118,13 @@ async fn connect(database_url: &str) -> Result<PgConn, MigrateError> {
     db::connect(database_url, &settings).await.map_err(MigrateError::Connect)
 }
 
+/// The same, with all other migrators locked out.
+async fn connect_alone(database_url: &str) -> Result<PgConn, MigrateError> {
+    let mut conn = connect(database_url).await?;
+    let is_alone = migration::lock_out_others(&mut conn).await.map_err(db::DbError::from)?;
+    if is_alone { Ok(conn) } else { Err(MigrateError::Locked) }
+}
+
 /// Compares the database at `database_url` with this binary.
 ///
 /// # Errors
@@ -127,8 +139,8 @@ pub async fn status(database_url: &str) -> Result<SchemaState, MigrateError> {
 /// # Errors
 /// When a migration fails.
 pub async fn apply(database_url: &str) -> Result<Vec<String>, MigrateError> {
-    let mut conn = connect(database_url).await?;
-    migration::lock_out_others(&mut conn).await.map_err(MigrateError::Locked)?;
+    let mut conn = connect_alone(database_url).await?;
+    migration::drop_unfinished_indexes(&mut conn).await.map_err(MigrateError::Unfinished)?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let versions = harness.run_pending_migrations(MIGRATIONS).map_err(MigrateError::Run)?;
     let applied: Vec<String> = versions.iter().map(ToString::to_string).collect();
@@ -141,8 +153,7 @@ pub async fn apply(database_url: &str) -> Result<Vec<String>, MigrateError> {
 /// # Errors
 /// When it fails, or was applied by a newer binary and is not known here.
 pub async fn revert(database_url: &str) -> Result<Option<String>, MigrateError> {
-    let mut conn = connect(database_url).await?;
-    migration::lock_out_others(&mut conn).await.map_err(MigrateError::Locked)?;
+    let mut conn = connect_alone(database_url).await?;
     if migration::applied(&mut conn).await?.is_empty() {
         return Ok(None);
     }

@@ -1,21 +1,52 @@
 //! What migrating needs of the database: one migrator at a time, and the floor below which a binary is too old.
 
+use std::time::Duration;
+
 use diesel::{OptionalExtension, QueryResult, dsl::sql, sql_types as st};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use tokio::time::{Instant, sleep};
 
 use crate::{PgConn, db::DbError};
 
-/// Waits until no other process migrates this database, then keeps others out for as long as the connection lives.
-/// Afterwards a statement that cannot get its table lock within five seconds gives up, so that a migration never stands
-/// in the way of the traffic behind it.
+/// How long a migrator waits for another one, and how long it does so at a time.
+const PATIENCE: Duration = Duration::from_mins(10);
+const TURN: Duration = Duration::from_millis(100);
+
+/// Waits until no other process migrates this database, then keeps others out for as long as the connection lives; answers
+/// whether it came to that within ten minutes. Afterwards a statement that cannot get its table lock within five seconds gives up,
+/// so that a migration never stands in the way of the traffic behind it.
 ///
 /// # Errors
-/// What the database said; no migrator takes longer than ten minutes.
-pub async fn lock_out_others(conn: &mut PgConn) -> QueryResult<()> {
-    conn.batch_execute(
-        "SET lock_timeout = '10min'; SET statement_timeout = 0; SELECT pg_advisory_lock(7305809471); SET lock_timeout = '5s'",
-    )
-    .await
+/// What the database said.
+pub async fn lock_out_others(conn: &mut PgConn) -> QueryResult<bool> {
+    conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '5s'").await?;
+    let began = Instant::now();
+    // It asks again and again. A statement that waits sees the tables as they were, and an index that is built beside the traffic is
+    // not finished before every such statement is: each would wait for the other.
+    while !sql::<st::Bool>("SELECT pg_try_advisory_lock(7305809471)").get_result(conn).await? {
+        if began.elapsed() > PATIENCE {
+            return Ok(false);
+        }
+        sleep(TURN).await;
+    }
+    Ok(true)
+}
+
+/// Drops indexes that are not finished: whoever built them beside the traffic (`CREATE INDEX CONCURRENTLY`) was interrupted, and
+/// they would only be in the way of building them again.
+///
+/// # Errors
+/// What the database said.
+pub async fn drop_unfinished_indexes(conn: &mut PgConn) -> QueryResult<()> {
+    let unfinished = sql::<st::Text>(
+        "SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE NOT i.indisvalid AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'public')",
+    );
+    for statement in unfinished.load::<String>(conn).await? {
+        conn.batch_execute(&statement).await?;
+    }
+    Ok(())
 }
 
 /// Whether the database answers.

@@ -1,6 +1,6 @@
 //! The schema goes up, down, and up again, and is the same every time.
 
-use std::{collections::BTreeMap, process::Command};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use oms::migrations;
@@ -112,4 +112,39 @@ async fn what_had_stock_before_offers_were_kept_gets_its_offer() {
     .await
     .unwrap();
     assert_eq!(found, VARIANTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_cannot_be_finished_is_built_when_it_is_run_again() {
+    let database = TestDatabase::empty().await;
+    let url = database.url();
+    let names = migrations::apply(url).await.unwrap();
+    let before = names.iter().position(|name| name.ends_with("orders_seasons")).unwrap();
+    for _ in &names[before..] {
+        migrations::revert(url).await.unwrap();
+    }
+    let indexes = async |validity: &str| {
+        let sql = format!(
+            "(SELECT count(*) FROM pg_index WHERE {validity} AND indexrelid = to_regclass('orders.orders_seasons'))"
+        );
+        let number = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(&sql));
+        number.get_result::<i64>(&mut database.connect().await).await.unwrap()
+    };
+    // Somebody's transaction takes longer than the migration waits; others go on meanwhile.
+    let mut slow = database.connect().await;
+    slow.batch_execute("BEGIN; LOCK TABLE orders.orders IN ROW EXCLUSIVE MODE").await.unwrap();
+    let migrator = {
+        let url = url.to_owned();
+        tokio::spawn(async move { migrations::apply(&url).await })
+    };
+    let mut other = database.connect().await;
+    for _ in 0..10 {
+        other.batch_execute("SET lock_timeout = '1s'; UPDATE orders.orders SET note = note").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    migrator.await.unwrap().unwrap_err();
+    assert_eq!(indexes("NOT indisvalid").await, 1);
+    slow.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(migrations::apply(url).await.unwrap(), names[before..]);
+    assert_eq!(indexes("indisvalid").await, 1);
 }

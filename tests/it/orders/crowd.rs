@@ -65,3 +65,18 @@ pub async fn fill_into(conn: &mut PgConn, count: u32) {
         conn.batch_execute(&format!("VACUUM ANALYZE orders.{table}")).await.unwrap();
     }
 }
+
+/// Places the orders of [`fill_into`] again: evenly over four hundred days.
+pub async fn over_a_year(conn: &mut PgConn) {
+    conn.batch_execute(
+        "SET session_replication_role = replica;
+         WITH numbered AS (SELECT id, now() - interval '400 days' * (row_number() OVER (ORDER BY id DESC)) / (count(*) OVER ()) AS at
+                           FROM orders.orders),
+              placed AS (SELECT id, at, lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS time FROM numbered)
+         UPDATE orders.orders o SET placed_at = at, id = (substr(time, 1, 8) || '-' || substr(time, 9) || substr(o.id::text, 14))::uuid
+         FROM placed WHERE placed.id = o.id;
+         SET session_replication_role = origin",
+    )
+    .await
+    .unwrap();
+}

@@ -17,6 +17,7 @@ mod placing;
 mod reading;
 mod refunds;
 mod returns;
+mod seasons;
 mod sharing;
 mod twice;
 mod webhooks;

@@ -29,6 +29,12 @@ pub async fn number(conn: &mut PgConn, query: &str) -> i64 {
     diesel::sql_query(sql).get_result::<Number>(conn).await.unwrap().number
 }
 
+/// The column of texts that `query` answers; it is to be called `word`.
+pub async fn words(conn: &mut PgConn, query: &str) -> Vec<String> {
+    let rows: Vec<Word> = diesel::sql_query(query).load(conn).await.unwrap();
+    rows.into_iter().map(|row| row.word).collect()
+}
+
 impl TestApp {
     /// The one number that `query` answers.
     pub async fn number(&self, query: &str) -> i64 {
@@ -37,8 +43,7 @@ impl TestApp {
 
     /// The column of texts that `query` answers; it is to be called `word`.
     pub async fn words(&self, query: &str) -> Vec<String> {
-        let rows: Vec<Word> = diesel::sql_query(query).load(&mut self.database.connect().await).await.unwrap();
-        rows.into_iter().map(|row| row.word).collect()
+        words(&mut self.database.connect().await, query).await
     }
 
     /// How much of a variant can be bought.

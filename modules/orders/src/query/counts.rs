@@ -54,7 +54,7 @@ pub fn counts_statement(filter: &DeskFilter) -> String {
         let parts: Vec<_> = filter.parts(status).into_iter().map(part).collect();
         format!("(SELECT count(*) FROM ({}) x)", parts.join(" UNION ALL "))
     });
-    format!("{}SELECT {}", filter.beginning(), tabs.join(", "))
+    format!("{}SELECT {}", filter.beginning(None, None), tabs.join(", "))
 }
 
 type Row = (st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt, st::BigInt);

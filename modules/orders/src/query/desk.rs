@@ -16,7 +16,7 @@ use diesel_async::RunQueryDsl;
 use kernel::{BusinessId, OrderId, PgConn, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::words::{WORDS, has, has_by_itself, words};
+use super::words::{has, has_by_itself, query, words};
 use crate::{
     status::{FulfillmentStatus, OrderStatus, PaymentStatus, ReturnStatus},
     store::OrderRow,
@@ -114,7 +114,7 @@ enum Way {
     Any,
     /// As PostgreSQL likes it, if no word is rare.
     IfCommon,
-    /// Among those few that were [found](DeskFilter::beginning) by the index, if a word is rare.
+    /// Among those few that were [found](DeskFilter::beginning) by an index, if a word is rare.
     IfRare,
 }
 
@@ -135,27 +135,26 @@ impl DeskFilter {
 
     /// What a statement begins with that looks for words: how rare they are, and which orders are found by those that are rare. By
     /// all of them if nothing common begins like the last one; otherwise by those before it, and whoever is found is asked for all.
-    pub(super) fn beginning(&self) -> String {
+    /// If only words are looked for, as many as are `wanted` of the newest `below` are enough.
+    pub(super) fn beginning(&self, below: Option<OrderId>, wanted: Option<u32>) -> String {
         let words = self.words();
         let Some((last, others)) = words.split_last() else { return String::new() };
-        let settled = format!("SELECT id FROM orders.orders WHERE status <> 'pending' AND {WORDS}");
-        let mut beginning = format!(
+        let whole = query(&words, ":*");
+        let (asked, rare) = if others.is_empty() {
+            (whole.clone(), "beginning")
+        } else {
+            (format!("CASE WHEN beginning THEN {whole} ELSE {} END", query(others, "")), "word OR beginning")
+        };
+        let is_only_words = *self == Self { q: self.q.clone(), ..Self::default() };
+        let below = below.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
+        let wanted = wanted.filter(|_| is_only_words).map_or_else(|| "NULL".to_owned(), |number| number.to_string());
+        format!(
             "WITH rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
              FROM orders.rarity('{}', '{last}')), \
-             found AS MATERIALIZED ({settled} {} AND (SELECT beginning FROM rare)",
-            others.join(" "),
-            has(&words, ":*")
-        );
-        if !others.is_empty() {
-            // With an empty vector behind it, it is not what is indexed.
-            beginning.push_str(&format!(
-                " UNION ALL {settled} {} AND ({WORDS} || '') {} AND (SELECT word AND NOT beginning FROM rare)",
-                has(others, ""),
-                has(&words, ":*")
-            ));
-        }
-        beginning.push_str(") ");
-        beginning
+             asked AS MATERIALIZED (SELECT {asked} AS query FROM rare WHERE {rare}), \
+             found AS MATERIALIZED (SELECT orders.found(query, {whole}, {below}, {wanted}) AS id FROM asked) ",
+            others.join(" ")
+        )
     }
 
     /// The conditions under which orders with this status, or with any, are looked for: each of them in a part of its own, since
@@ -237,7 +236,7 @@ impl DeskFilter {
             and(match way {
                 _ if words.is_empty() => "false".to_owned(),
                 Way::Any => has_by_itself(&words),
-                Way::IfCommon => format!("{WORDS} {} AND NOT (SELECT word OR beginning FROM rare)", has(&words, ":*")),
+                Way::IfCommon => format!("{} AND NOT EXISTS (SELECT FROM asked)", has(&words)),
                 Way::IfRare => "orders.orders.id = ANY (ARRAY(SELECT id FROM found))".to_owned(),
             });
         }
@@ -270,7 +269,8 @@ impl DeskPage {
         let end = format!(" ORDER BY {} LIMIT {limit}", filter.order());
         let part = |conditions| format!(" FROM orders.orders WHERE {conditions}{place}{end}");
         let parts = filter.parts(filter.status).into_iter().map(part).collect();
-        Self { beginning: filter.beginning(), columns: OrderRow::as_select(), parts, end }
+        let below = after.map(|after| after.id).into_iter().chain(before).min();
+        Self { beginning: filter.beginning(below, Some(limit)), columns: OrderRow::as_select(), parts, end }
     }
 }
 
@@ -341,13 +341,13 @@ mod tests {
             q: Some(hostile.to_owned()),
             ..DeskFilter::default()
         };
-        for text in filter.parts(None).into_iter().chain([filter.beginning()]) {
+        for text in filter.parts(None).into_iter().chain([filter.beginning(None, None)]) {
             assert!(!text.contains(';') && !text.contains('\\') && !text.contains("--"), "{text}");
         }
         let text = filter.conditions(Way::Any);
         assert_eq!(text.matches("false").count(), 2, "{text}");
         assert!(text.ends_with("'''x'' & ''drop'' & ''table'' & ''orders'' & ''orders'':*')"), "{text}");
-        let beginning = filter.beginning();
+        let beginning = filter.beginning(None, None);
         assert!(beginning.contains("FROM orders.rarity('x drop table orders', 'orders'))"), "{beginning}");
     }
 

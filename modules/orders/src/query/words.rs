@@ -4,7 +4,7 @@
 const WORDS_MAX: usize = 8;
 
 /// The words of an order, which are what is indexed.
-pub(super) const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.ship_to, orders.orders.note)";
+const WORDS: &str = "orders.search_words(orders.orders.number, orders.orders.ship_to, orders.orders.note)";
 
 /// What they are taken from, with small letters as far as those are ASCII: whatever PostgreSQL makes one of `i` and `k` is one
 /// here too, however its capitals are read.
@@ -22,14 +22,18 @@ pub(super) fn words(q: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether an order's words are these: all of them have to be there.
-pub(super) fn has(words: &[String], end: &str) -> String {
+/// What is asked for who wants all of these words; `:*` at the end, and the last one may be unfinished.
+pub(super) fn query(words: &[String], end: &str) -> String {
     let words = words.join("'' & ''");
-    format!("@@ to_tsquery('pg_catalog.simple', '''{words}''{end}')")
+    format!("to_tsquery('pg_catalog.simple', '''{words}''{end}')")
 }
 
-/// Whether an order has these words that is looked at by itself, without an index; the last one may be unfinished. Finding the letters
-/// of a word costs PostgreSQL a tenth of taking an order apart into words, so that is only done if they are there (it asks first what
+/// Whether an order has these words; the last one may be unfinished.
+pub(super) fn has(words: &[String]) -> String {
+    format!("{WORDS} @@ {}", query(words, ":*"))
+}
+
+/// The same for an order that is looked at by itself, without an index. Finding the letters of a word costs PostgreSQL a tenth of taking an order apart into words, so that is only done if they are there (it asks first what
 /// costs less). Nothing is expected of words with letters beyond ASCII, and of those with a number like `1e5`, which PostgreSQL parts
 /// from what follows.
 pub(super) fn has_by_itself(words: &[String]) -> String {
@@ -38,7 +42,7 @@ pub(super) fn has_by_itself(words: &[String]) -> String {
         word.bytes().all(|letter| letter.is_ascii_alphanumeric()) && !word.as_bytes().windows(3).any(is_number)
     });
     let there: String = letters.map(|letters| format!("strpos({TEXT}, '{letters}') > 0 AND ")).collect();
-    format!("{there}{WORDS} {}", has(words, ":*"))
+    format!("{there}{}", has(words))
 }
 
 #[cfg(test)]
