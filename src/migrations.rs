@@ -140,7 +140,10 @@ pub async fn status(database_url: &str) -> Result<SchemaState, MigrateError> {
 /// When a migration fails.
 pub async fn apply(database_url: &str) -> Result<Vec<String>, MigrateError> {
     let mut conn = connect_alone(database_url).await?;
-    migration::drop_unfinished_indexes(&mut conn).await.map_err(MigrateError::Unfinished)?;
+    // What builds an index beside the traffic has its name.
+    let pending = state(&mut conn).await?.pending;
+    let names: Vec<_> = pending.iter().filter_map(|name| name.split_once('_')).map(|(_, name)| name).collect();
+    migration::drop_unfinished_indexes(&mut conn, &names).await.map_err(MigrateError::Unfinished)?;
     let mut harness = AsyncMigrationHarness::new(conn);
     let versions = harness.run_pending_migrations(MIGRATIONS).map_err(MigrateError::Run)?;
     let applied: Vec<String> = versions.iter().map(ToString::to_string).collect();

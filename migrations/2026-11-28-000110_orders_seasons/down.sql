@@ -1,1 +1,1 @@
-DROP INDEX CONCURRENTLY orders.orders_seasons
+DROP INDEX CONCURRENTLY IF EXISTS orders.orders_seasons

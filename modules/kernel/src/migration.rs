@@ -32,17 +32,18 @@ pub async fn lock_out_others(conn: &mut PgConn) -> QueryResult<bool> {
     Ok(true)
 }
 
-/// Drops indexes that are not finished: whoever built them beside the traffic (`CREATE INDEX CONCURRENTLY`) was interrupted, and
-/// they would only be in the way of building them again.
+/// Drops those of these indexes that are not finished: whoever built them beside the traffic (`CREATE INDEX CONCURRENTLY`) was
+/// interrupted, and they would only be in the way of building them again.
 ///
 /// # Errors
 /// What the database said.
-pub async fn drop_unfinished_indexes(conn: &mut PgConn) -> QueryResult<()> {
+pub async fn drop_unfinished_indexes(conn: &mut PgConn, names: &[&str]) -> QueryResult<()> {
     let unfinished = sql::<st::Text>(
-        "SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE NOT i.indisvalid AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'public')",
-    );
+        "SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE NOT i.indisvalid AND c.relname = ANY (",
+    )
+    .bind::<st::Array<st::Text>, _>(names)
+    .sql(")");
     for statement in unfinished.load::<String>(conn).await? {
         conn.batch_execute(&statement).await?;
     }

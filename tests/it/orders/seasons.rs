@@ -58,10 +58,23 @@ async fn the_same_orders_are_found_in_every_season() {
     let mut conn = database.connect().await;
     strange_words(&mut conn, "status <> 'pending'").await;
     over_a_year(&mut conn).await;
+    // Some are pending, nobody bought anything for months, and somebody's clock was wrong.
+    conn.batch_execute(
+        "SET session_replication_role = replica; \
+         UPDATE orders.orders SET status = 'pending', expires_at = placed_at, confirmed_at = NULL, closed_at = NULL, \
+             payment_status = 'unpaid', fulfillment_status = 'unfulfilled', return_status = 'none', hold_reason = NULL, captured_minor = 0 \
+             WHERE hashtext(number) % 7 = 0; \
+         DELETE FROM orders.orders WHERE placed_at BETWEEN now() - interval '250 days' AND now() - interval '120 days'; \
+         UPDATE orders.orders SET id = ('f' || substr(id::text, 2))::uuid WHERE id = (SELECT id FROM orders.orders ORDER BY id OFFSET 3 LIMIT 1); \
+         SET session_replication_role = origin",
+    )
+    .await
+    .unwrap();
     // Words that do not follow each other, and as long a word as PostgreSQL keeps.
-    for (place, note) in [(7, "'0e5 then b'"), (8, "'中中'"), (9, "repeat('中', 682)"), (10, "'中中'"), (11, "'中中'")]
+    for (place, note) in [(5, "'0e5 then b'"), (1, "'中中'"), (2, "repeat('中', 682)"), (3, "'中中'"), (4, "'中中'")]
     {
-        let order = format!("SELECT id FROM orders.orders ORDER BY id DESC OFFSET {place} LIMIT 1");
+        let order =
+            format!("SELECT id FROM orders.orders WHERE status <> 'pending' ORDER BY id DESC OFFSET {place} LIMIT 1");
         conn.batch_execute(&format!("UPDATE orders.orders SET note = {note} WHERE id = ({order})")).await.unwrap();
     }
     let searches =
@@ -91,6 +104,6 @@ async fn the_same_orders_are_found_in_every_season() {
             looked_for += 1;
             orders += found.len();
         }
-        assert!(looked_for > 400 && orders > 3 * looked_for, "{looked_for} {orders}");
+        assert!(looked_for > 400 && orders > looked_for, "{looked_for} {orders}");
     }
 }

@@ -135,7 +135,7 @@ impl DeskFilter {
 
     /// What a statement begins with that looks for words: how rare they are, and which orders are found by those that are rare. By
     /// all of them if nothing common begins like the last one; otherwise by those before it, and whoever is found is asked for all.
-    /// If only words are looked for, as many as are `wanted` of the newest `below` are enough.
+    /// If only words are looked for, as many as are `wanted` of the newest `below` are enough of those that a beginning gathers.
     pub(super) fn beginning(&self, below: Option<OrderId>, wanted: Option<u32>) -> String {
         let words = self.words();
         let Some((last, others)) = words.split_last() else { return String::new() };
@@ -146,13 +146,20 @@ impl DeskFilter {
             (format!("CASE WHEN beginning THEN {whole} ELSE {} END", query(others, "")), "word OR beginning")
         };
         let is_only_words = *self == Self { q: self.q.clone(), ..Self::default() };
-        let below = below.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
-        let wanted = wanted.filter(|_| is_only_words).map_or_else(|| "NULL".to_owned(), |number| number.to_string());
+        let newest = match wanted.filter(|_| is_only_words) {
+            Some(wanted) => {
+                let below = below.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
+                format!(
+                    "CASE WHEN beginning THEN {below} END::uuid AS below, CASE WHEN beginning THEN {wanted} END AS wanted"
+                )
+            }
+            None => "NULL::uuid AS below, NULL::integer AS wanted".to_owned(),
+        };
         format!(
             "WITH rare AS MATERIALIZED (SELECT coalesce(has_rare_word, false) AS word, coalesce(is_rare_beginning, false) AS beginning \
              FROM orders.rarity('{}', '{last}')), \
-             asked AS MATERIALIZED (SELECT {asked} AS query FROM rare WHERE {rare}), \
-             found AS MATERIALIZED (SELECT orders.found(query, {whole}, {below}, {wanted}) AS id FROM asked) ",
+             asked AS MATERIALIZED (SELECT {asked} AS query, {newest} FROM rare WHERE {rare}), \
+             found AS MATERIALIZED (SELECT orders.found(query, {whole}, below, wanted) AS id FROM asked) ",
             others.join(" ")
         )
     }
