@@ -33,9 +33,9 @@ pub(super) fn has(words: &[String]) -> String {
     format!("{WORDS} @@ {}", query(words, ":*"))
 }
 
-/// The same for an order that is looked at by itself, without an index. Finding the letters of a word costs PostgreSQL a tenth of taking an order apart into words, so that is only done if they are there (it asks first what
-/// costs less). Nothing is expected of words with letters beyond ASCII, and of those with a number like `1e5`, which PostgreSQL parts
-/// from what follows.
+/// The same for an order that is looked at by itself, without an index. Finding the letters of a word costs PostgreSQL a tenth of
+/// taking an order apart into words, so that is only done if they are there (it asks first what costs less). Nothing is expected of
+/// words with letters beyond ASCII, and of those with a number like `1e5`, which PostgreSQL parts from what follows.
 pub(super) fn has_by_itself(words: &[String]) -> String {
     let is_number = |part: &[u8]| matches!(part, [b'0'..=b'9', b'e', b'0'..=b'9']);
     let letters = words.iter().filter(|word| {
