@@ -1,6 +1,6 @@
 //! The schema goes up, down, and up again, and is the same every time.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command};
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use oms::migrations;
@@ -80,16 +80,22 @@ async fn r_13_three_migrators_at_once_do_it_once() {
     println!("R-13: of three migrators at once one applied {} migrations and two had nothing to do", applied[2]);
 }
 
+/// A database as it was before the migration with this name, and the names of that one and all after it.
+async fn before(name: &str) -> (TestDatabase, Vec<String>) {
+    let database = TestDatabase::empty().await;
+    let mut names = migrations::apply(database.url()).await.unwrap();
+    let missing = names.split_off(names.iter().position(|other| other.ends_with(name)).unwrap());
+    for _ in &missing {
+        migrations::revert(database.url()).await.unwrap();
+    }
+    (database, missing)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_had_stock_before_offers_were_kept_gets_its_offer() {
     const VARIANTS: i64 = 2_500;
-    let database = TestDatabase::empty().await;
+    let (database, missing) = before("catalog_offers").await;
     let url = database.url();
-    let names = migrations::apply(url).await.unwrap();
-    let before = names.iter().position(|name| name.ends_with("catalog_offers")).unwrap();
-    for _ in &names[before..] {
-        migrations::revert(url).await.unwrap();
-    }
     let mut conn = database.connect().await;
     conn.batch_execute(&format!(
         "INSERT INTO catalog.businesses (id, name, city, country, created_at, updated_at) \
@@ -103,7 +109,7 @@ async fn what_had_stock_before_offers_were_kept_gets_its_offer() {
     ))
     .await
     .unwrap();
-    assert_eq!(migrations::apply(url).await.unwrap(), names[before..]);
+    assert_eq!(migrations::apply(url).await.unwrap(), missing);
     let found: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
         "(SELECT count(*) FROM catalog.stock s JOIN catalog.variants v ON v.id = s.variant_id \
           WHERE s.sku = v.sku AND s.name = 'Tea, ' || v.name AND s.unit_price_minor = v.price_minor AND s.sellable)",
@@ -116,13 +122,8 @@ async fn what_had_stock_before_offers_were_kept_gets_its_offer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_cannot_be_finished_is_built_when_it_is_run_again() {
-    let database = TestDatabase::empty().await;
+    let (database, missing) = before("orders_seasons").await;
     let url = database.url();
-    let names = migrations::apply(url).await.unwrap();
-    let before = names.iter().position(|name| name.ends_with("orders_seasons")).unwrap();
-    for _ in &names[before..] {
-        migrations::revert(url).await.unwrap();
-    }
     let indexes = async |validity: &str| {
         let sql = format!(
             "(SELECT count(*) FROM pg_index WHERE {validity} AND indexrelid = to_regclass('orders.orders_seasons'))"
@@ -138,17 +139,16 @@ async fn an_index_that_cannot_be_finished_is_built_when_it_is_run_again() {
         tokio::spawn(async move { migrations::apply(&url).await })
     };
     let mut other = database.connect().await;
-    for _ in 0..10 {
+    while !migrator.is_finished() {
         other.batch_execute("SET lock_timeout = '1s'; UPDATE orders.orders SET note = note").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     migrator.await.unwrap().unwrap_err();
     assert_eq!(indexes("NOT indisvalid").await, 1);
     slow.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(migrations::apply(url).await.unwrap(), names[before..]);
+    assert_eq!(migrations::apply(url).await.unwrap(), missing);
     assert_eq!(indexes("indisvalid").await, 1);
     // It was finished, but that was not written down any more.
-    for _ in &names[before + 1..] {
+    for _ in &missing[1..] {
         migrations::revert(url).await.unwrap();
     }
     slow.batch_execute(
@@ -156,5 +156,5 @@ async fn an_index_that_cannot_be_finished_is_built_when_it_is_run_again() {
     )
     .await
     .unwrap();
-    assert_eq!(migrations::apply(url).await.unwrap(), names[before..]);
+    assert_eq!(migrations::apply(url).await.unwrap(), missing);
 }

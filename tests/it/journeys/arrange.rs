@@ -20,6 +20,7 @@ use serde_json::json;
 use testkit::TestDatabase;
 use tokio::time::sleep;
 
+pub use crate::support::rows::words;
 use crate::support::{
     client::{Answer, Client},
     processes::Site,
@@ -138,17 +139,6 @@ impl Buyer {
     pub async fn place(&self, client: &mut Client, key: &str, body: &str) -> Answer {
         self.post(client, "/v1/orders", key, body).await.unwrap()
     }
-}
-
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    word: String,
-}
-
-/// What `SELECT … AS word` answers.
-pub async fn words(conn: &mut PgConn, select: &str) -> Vec<String> {
-    diesel::sql_query(select).load::<Word>(conn).await.unwrap().into_iter().map(|row| row.word).collect()
 }
 
 #[derive(QueryableByName)]

@@ -265,8 +265,8 @@ async fn an_order_is_taken_apart_into_words_only_if_the_letters_are_in_its_text(
     }
 }
 
-/// Orders in these states, and no others, with two thousand texts of letters, numbers and whatever PostgreSQL may see in them:
-/// addresses, tags, marks, several alphabets. `public.searches` is what to look for.
+/// Five hundred orders of those that are `states` (a condition), and no others, with texts of letters, numbers and whatever PostgreSQL
+/// may see in them: addresses, tags, marks, several alphabets. `public.searches` is what to look for.
 pub async fn strange_words(conn: &mut PgConn, states: &str) {
     fill_into(conn, 2_000).await;
     conn.batch_execute(&format!(
