@@ -11,7 +11,7 @@ cached_sql! {
              || CASE WHEN w.token IS NULL THEN 'is no worker' ELSE 'was last heard of at ' || w.heartbeat_at END \
          FROM jobs.jobs j LEFT JOIN jobs.workers w ON w.token = j.lease_token \
          WHERE j.state = 'in_progress' \
-             AND (w.token IS NULL OR w.heartbeat_at < now() - 2 * w.lease_ms * interval '1 millisecond') LIMIT 1000) \
+             AND (w.token IS NULL OR coalesce(w.lost_at, w.heartbeat_at) < now() - 2 * w.lease_ms * interval '1 millisecond') LIMIT 1000) \
      UNION ALL \
      (SELECT 'state', id, kind || ' is in the unknown state ' || state FROM jobs.jobs \
          WHERE state NOT IN ('new', 'in_progress', 'retried', 'finished', 'failed', 'cancelled') LIMIT 1000) \

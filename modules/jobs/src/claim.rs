@@ -56,7 +56,7 @@ cached_sql! {
          SELECT id FROM jobs.jobs WHERE queue = $1 AND state IN ('new', 'retried') AND scheduled_at <= now() \
          ORDER BY scheduled_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) \
      UPDATE jobs.jobs j SET state = 'in_progress', attempt = j.attempt + 1, lease_token = $3, attempted_by = $4, attempted_at = now() \
-     WHERE j.id = ANY (ARRAY(SELECT id FROM picked)) AND EXISTS (SELECT 1 FROM jobs.workers WHERE token = $3) \
+     WHERE j.id = ANY (ARRAY(SELECT id FROM picked)) AND EXISTS (SELECT 1 FROM jobs.workers WHERE token = $3 AND lost_at IS NULL) \
      RETURNING j.id, j.kind, j.args, j.attempt, j.max_attempts, j.meta, j.scheduled_at, j.attempted_at"
 }
 

@@ -1,7 +1,7 @@
 //! The heartbeat: a thread and a connection of its own, so that a busy runtime or an exhausted pool cannot cost us the
 //! lease.
 //!
-//! A row in `jobs.workers` is the lease. Whoever finds it silent for too long deletes it, and the jobs with it change
+//! A row in `jobs.workers` is the lease. Whoever finds it silent for too long declares it lost, and the jobs with it change
 //! hands; we learn of it at the next beat, break off what runs under the old token, and register anew.
 
 use std::{
@@ -35,12 +35,15 @@ cached_sql! {
 
 cached_sql! {
     Beat(token: st::Uuid = Uuid) -> st::Untyped,
-    "UPDATE jobs.workers SET heartbeat_at = now() WHERE token = $1"
+    "UPDATE jobs.workers SET heartbeat_at = now() WHERE token = $1 AND lost_at IS NULL"
 }
 
 cached_sql! {
+    // What could not be written down any more is still in progress: it is given back by others, at their next look.
     Leave(token: st::Uuid = Uuid) -> st::Untyped,
-    "DELETE FROM jobs.workers WHERE token = $1"
+    "WITH kept AS (UPDATE jobs.workers SET lost_at = now() \
+         WHERE token = $1 AND EXISTS (SELECT 1 FROM jobs.jobs WHERE state = 'in_progress' AND lease_token = $1) RETURNING token) \
+     DELETE FROM jobs.workers WHERE token = $1 AND NOT EXISTS (SELECT 1 FROM kept)"
 }
 
 /// Starts the thread. It ends with the engine.

@@ -17,17 +17,22 @@ use crate::{
 cached_sql! {
     // The tokens are collected before any job is locked: a job that was given back and claimed again meanwhile has a token
     // that is not among them, and stays where it is. A worker whose row is locked is writing its heartbeat; and whoever
-    // sends this is alive.
+    // sends this is alive. A job whose row is locked is in a transaction of its worker, and a claim under way is not to be
+    // seen yet: for their sake the worker's row stays for another lease, and for as long as it has jobs.
     Reap(own: st::Uuid = Uuid) -> (st::BigInt, st::Text, st::Text),
     concat!(
-        "WITH silent AS ( \
-             DELETE FROM jobs.workers WHERE token IN ( \
-                 SELECT token FROM jobs.workers WHERE token <> $1 AND heartbeat_at < now() - lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED) \
+        "WITH gone AS ( \
+             DELETE FROM jobs.workers w WHERE w.lost_at < now() - w.lease_ms * interval '1 millisecond' \
+                 AND NOT EXISTS (SELECT 1 FROM jobs.jobs j WHERE j.state = 'in_progress' AND j.lease_token = w.token)), \
+         lost AS ( \
+             UPDATE jobs.workers SET lost_at = now() WHERE token IN ( \
+                 SELECT token FROM jobs.workers WHERE token <> $1 AND lost_at IS NULL \
+                     AND heartbeat_at < now() - lease_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED) \
              RETURNING token), \
          orphaned AS MATERIALIZED ( \
-             SELECT token FROM silent UNION \
+             SELECT token FROM lost UNION \
              SELECT lease_token FROM jobs.jobs o WHERE o.state = 'in_progress' \
-                 AND NOT EXISTS (SELECT 1 FROM jobs.workers w WHERE w.token = o.lease_token)), \
+                 AND NOT EXISTS (SELECT 1 FROM jobs.workers w WHERE w.token = o.lease_token AND w.lost_at IS NULL)), \
          picked AS MATERIALIZED ( \
              SELECT p.id FROM jobs.jobs p WHERE p.state = 'in_progress' AND p.lease_token IN (SELECT token FROM orphaned) \
              ORDER BY p.id LIMIT 1000 FOR UPDATE OF p SKIP LOCKED) \

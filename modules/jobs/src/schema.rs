@@ -43,6 +43,7 @@ pub mod jobs {
             lease_ms -> Int8,
             started_at -> Timestamptz,
             heartbeat_at -> Timestamptz,
+            lost_at -> Nullable<Timestamptz>,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use diesel_async::SimpleAsyncConnection;
+
 use crate::{
     process::{Worker, worker_settings},
     support::*,
@@ -80,3 +82,46 @@ async fn c_08_who_has_lost_a_job_does_not_write_its_end() {
     engine.stop().await;
     assert_eq!(queue.number(&theirs).await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c_08_what_a_lost_worker_is_writing_stays_with_it_until_that_is_over() {
+    let queue = TestQueue::new().await;
+    queue.sql(SILENT).await;
+    // Frozen in the middle of a transaction that writes how the first of its jobs ended.
+    let mut frozen = queue
+        .under_way("UPDATE jobs.jobs SET state = 'finished', lease_token = NULL, finished_at = now() WHERE id = 1")
+        .await;
+    let engine = queue.start(settings()).await;
+    until(&engine, |stats| stats.reaped == 1).await;
+    queue.assert_sound().await;
+    frozen.batch_execute("ROLLBACK").await.unwrap();
+    until(&engine, |stats| stats.finished == 2).await;
+    queue.assert_sound().await;
+    queue.until("SELECT count(*) FROM jobs.workers", 1).await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c_08_what_a_worker_claims_while_it_is_declared_dead_is_given_back() {
+    let queue = TestQueue::new().await;
+    queue.sql(SILENT).await;
+    queue.sql("UPDATE jobs.jobs SET state = 'new', lease_token = NULL, attempt = 0 WHERE id = 1").await;
+    // A claim that found its worker alive, and is not over.
+    let mut claim = queue.under_way("UPDATE jobs.jobs SET state = 'in_progress', attempt = 1, lease_token = '018f0000-0000-7000-8000-000000000001' WHERE id = 1").await;
+    let engine = queue.start(settings()).await;
+    until(&engine, |stats| stats.reaped == 1).await;
+    claim.batch_execute("COMMIT").await.unwrap();
+    queue.assert_sound().await;
+    until(&engine, |stats| stats.reaped == 2 && stats.finished == 2).await;
+    queue.assert_sound().await;
+    queue.until("SELECT count(*) FROM jobs.workers", 1).await;
+    engine.stop().await;
+}
+
+/// A worker that is silent for longer than its lease, and two jobs that it has.
+const SILENT: &str = "\
+    INSERT INTO jobs.workers (token, hostname, pid, queues, lease_ms, heartbeat_at) VALUES \
+        ('018f0000-0000-7000-8000-000000000001', 'silent', 1, '{urgent}', 1500, now() - interval '1600 ms'); \
+    INSERT INTO jobs.jobs (queue, kind, args, state, attempt, lease_token) VALUES \
+        ('urgent', 'test.note', '{\"n\": 1}', 'in_progress', 1, '018f0000-0000-7000-8000-000000000001'), \
+        ('urgent', 'test.note', '{\"n\": 2}', 'in_progress', 1, '018f0000-0000-7000-8000-000000000001')";

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use diesel_async::SimpleAsyncConnection;
 use kernel::Queue;
 
 use crate::support::*;
@@ -18,6 +19,27 @@ async fn running_jobs_may_end_and_no_new_ones_begin() {
     assert_eq!(queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'new' AND attempt = 0").await, 16);
     assert_eq!(queue.number("SELECT count(*) FROM jobs.workers").await, 0);
     queue.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_given_back_at_the_end_is_given_back_by_the_next() {
+    let queue = TestQueue::new().await;
+    let engine = queue.start(settings()).await;
+    until(&engine, |stats| stats.claims >= 2).await;
+    queue
+        .sql(
+            "INSERT INTO jobs.jobs (queue, kind, args, state, attempt, lease_token) \
+             SELECT 'gateway', 'test.note', '{\"n\": 1}', 'in_progress', 1, token FROM jobs.workers",
+        )
+        .await;
+    let mut writing = queue.under_way("SELECT FROM jobs.jobs FOR UPDATE").await;
+    engine.stop().await;
+    queue.assert_sound().await;
+    let next = queue.start(settings()).await;
+    writing.batch_execute("ROLLBACK").await.unwrap();
+    until(&next, |stats| stats.reaped == 1).await;
+    queue.assert_sound().await;
+    next.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

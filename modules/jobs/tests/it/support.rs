@@ -115,6 +115,13 @@ impl TestQueue {
         self.pool.get().await.unwrap().batch_execute(statements).await.unwrap();
     }
 
+    /// A transaction that has done this, and is not over.
+    pub async fn under_way(&self, statement: &str) -> PgConn {
+        let mut conn = PgConn::establish(self.database.url()).await.unwrap();
+        conn.batch_execute(&format!("BEGIN; {statement}")).await.unwrap();
+        conn
+    }
+
     pub async fn number(&self, query: &str) -> i64 {
         number(&mut self.pool.get().await.unwrap(), query).await
     }

@@ -1,0 +1,1 @@
+ALTER TABLE jobs.workers DROP COLUMN lost_at;
