@@ -23,7 +23,7 @@ pub enum MoneyError {
     UnknownCurrency,
 }
 
-/// The currencies we take, with their exponents (ISO 4217: how many digits stand behind the point).
+/// The currencies we take, sorted, with their exponents (ISO 4217: how many digits stand behind the point).
 pub const CURRENCIES: &[(&str, u32)] = &[
     ("AED", 2),
     ("AUD", 2),
@@ -100,11 +100,9 @@ impl Currency {
     /// # Errors
     /// [`MoneyError::UnknownCurrency`] when it is not in the table.
     pub fn parse(code: &str) -> Result<Self, MoneyError> {
-        CURRENCIES
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map(|&(code, exponent)| Self { code, exponent })
-            .ok_or(MoneyError::UnknownCurrency)
+        let place = CURRENCIES.binary_search_by_key(&code, |(known, _)| known);
+        let known = place.ok().and_then(|place| CURRENCIES.get(place));
+        known.map(|&(code, exponent)| Self { code, exponent }).ok_or(MoneyError::UnknownCurrency)
     }
 
     /// The three letters.
@@ -305,6 +303,16 @@ mod tests {
         assert_eq!(Money::new(-5, Currency::USD).to_string(), "-0.05 USD");
         assert_eq!(Money::new(129_900, Currency::VND).to_string(), "129900 VND");
         assert_eq!(Money::new(1234, Currency::parse("KWD").unwrap()).to_string(), "1.234 KWD");
+    }
+
+    #[test]
+    fn every_currency_is_found_by_its_code() {
+        for &(code, exponent) in CURRENCIES {
+            assert_eq!(Currency::parse(code), Ok(Currency { code, exponent }));
+        }
+        for unknown in ["", "AAA", "USX", "usd", "ZZZ"] {
+            assert_eq!(Currency::parse(unknown), Err(MoneyError::UnknownCurrency));
+        }
     }
 
     #[test]

@@ -106,10 +106,10 @@ pub(super) async fn transact(warm: &mut Warm, placements: &[&Placement]) -> dies
     }
 
     let answers = if first.dry_run {
-        let batch = Batch::of(accepted)?;
+        let answers = Batch::of(accepted)?.answers()?;
         kernel::metrics::nothing_was_kept();
         (&mut &*conn).batch_execute("ROLLBACK").await?;
-        batch.answers
+        answers
     } else if accepted.is_empty() {
         // Nothing to keep.
         (&mut &*conn).batch_execute("ROLLBACK").await?;
@@ -127,26 +127,22 @@ pub(super) async fn transact(warm: &mut Warm, placements: &[&Placement]) -> dies
     outcomes.into_iter().map(outcome).collect()
 }
 
-/// What the accepted orders of a batch write besides stock, and what their callers are told.
+/// What the accepted orders of a batch write besides stock.
 struct Batch<'a> {
     placements: Vec<&'a Placement>,
     orders: Vec<Order>,
     events: Vec<NewEvent>,
     jobs: Vec<NewJob>,
-    answers: Vec<JsonBytes<OrderView>>,
 }
 
 impl<'a> Batch<'a> {
     fn of(accepted: Vec<(&'a Placement, Accepted, i64)>) -> diesel::QueryResult<Self> {
-        let mut batch = Self { placements: vec![], orders: vec![], events: vec![], jobs: vec![], answers: vec![] };
+        let mut batch = Self { placements: vec![], orders: vec![], events: vec![], jobs: vec![] };
         for (placement, accepted, number) in accepted {
             #[cfg(test)]
             tests::trip(std::iter::once(placement), "while writing");
             let order = new_order(placement, accepted, number);
             metrics::placed(&order);
-            let view = OrderView::of(&order, &Viewer::buyer(order.customer_id), order.placed_at);
-            let answer = JsonBytes::written(&view);
-            batch.answers.push(answer.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?);
             batch.events.extend(first_events(&order, placement));
             let mail = if order.status == OrderStatus::Confirmed { OrderMail::Confirmed } else { OrderMail::Placed };
             let job = NewJob::new(&SendOrderMail { order_id: order.id, mail, about: None })?;
@@ -157,19 +153,27 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
-    /// Writes it all. Joins the caller's transaction.
-    async fn write(&self, conn: &PgConn) -> diesel::QueryResult<()> {
-        let Self { placements, orders, events, jobs, answers } = self;
-        let recording = statements::record(conn, placements, orders, events, answers);
-        let (recorded, queued) = join(recording, job::insert(conn, jobs)).await;
-        // In the order they were sent: whatever follows the first failure only says that the transaction is aborted.
-        recorded?;
-        queued
+    /// What the callers are told.
+    fn answers(&self) -> diesel::QueryResult<Vec<JsonBytes<OrderView>>> {
+        let answer = |order: &Order| {
+            JsonBytes::written(&OrderView::of(order, &Viewer::buyer(order.customer_id), order.placed_at))
+        };
+        let answers = self.orders.iter().map(answer).collect::<Result<_, _>>();
+        answers.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))
+    }
+
+    /// Writes the orders with all that belongs to them but stock and jobs.
+    async fn record(&self, conn: &PgConn, answers: &[JsonBytes<OrderView>]) -> diesel::QueryResult<()> {
+        statements::record(conn, &self.placements, &self.orders, &self.events, answers).await
     }
 }
 
-/// Second flight: every write and COMMIT. A COMMIT after an error is a silent ROLLBACK, so every result is looked at.
-/// Answers what the callers are told.
+/// Second flight: every write and COMMIT. A COMMIT after an error is a silent ROLLBACK, so every result is looked at, in the order
+/// in which the statements were sent: whatever follows the first failure only says that the transaction is aborted. Answers what the
+/// callers are told.
+///
+/// PostgreSQL is not kept waiting: it moves the stock while orders are put together here, and queues their jobs while their answers
+/// are written.
 async fn write(
     warm: &mut Warm,
     movements: &[stock::Movement],
@@ -177,20 +181,24 @@ async fn write(
 ) -> diesel::QueryResult<Vec<JsonBytes<OrderView>>> {
     let conn = &warm.conn;
     let is_warm = warm.is_warm;
-    let moving = stock::append(conn, movements);
     let rest = async {
-        // Lets the stock go on its way: PostgreSQL moves it while the rest is put together.
         tokio::task::yield_now().await;
         let batch = Batch::of(accepted)?;
-        if is_warm {
-            let (written, committed) = join(batch.write(conn), commit(conn)).await;
-            written.and(committed)?;
-        } else {
-            batch.write(conn).await?;
-        }
-        Ok::<_, diesel::result::Error>(batch.answers)
+        let recorded = async {
+            tokio::task::yield_now().await;
+            let answers = batch.answers()?;
+            if is_warm {
+                let (recorded, committed) = join(batch.record(conn, &answers), commit(conn)).await;
+                recorded.and(committed)?;
+            } else {
+                batch.record(conn, &answers).await?;
+            }
+            Ok(answers)
+        };
+        let (queued, answers) = join(job::insert(conn, &batch.jobs), recorded).await;
+        queued.and(answers)
     };
-    let (moved, answers) = join(moving, rest).await;
+    let (moved, answers) = join(stock::append(conn, movements), rest).await;
     moved?;
     let answers = answers?;
     if !is_warm {
