@@ -25,7 +25,7 @@ use crate::{
     supervise::keep_going,
 };
 
-/// How long a process that stops waits for the removal of its row; the reaper would remove it as well.
+/// How long a process that stops waits to be signed off; the others would notice by themselves.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 cached_sql! {

@@ -18,12 +18,16 @@ cached_sql! {
     // The tokens are collected before any job is locked: a job that was given back and claimed again meanwhile has a token
     // that is not among them, and stays where it is. A worker whose row is locked is writing its heartbeat; and whoever
     // sends this is alive. A job whose row is locked is in a transaction of its worker, and a claim under way is not to be
-    // seen yet: for their sake the worker's row stays for another lease, and for as long as it has jobs.
+    // seen yet: for their sake the worker's row stays for another lease, and for as long as it has jobs. Only a program that does not
+    // know of this goes on beating when it is lost, and learns of it by losing its row.
     Reap(own: st::Uuid = Uuid) -> (st::BigInt, st::Text, st::Text),
     concat!(
         "WITH gone AS ( \
-             DELETE FROM jobs.workers w WHERE w.lost_at < now() - w.lease_ms * interval '1 millisecond' \
-                 AND NOT EXISTS (SELECT 1 FROM jobs.jobs j WHERE j.state = 'in_progress' AND j.lease_token = w.token)), \
+             DELETE FROM jobs.workers WHERE token IN ( \
+                 SELECT token FROM jobs.workers w WHERE heartbeat_at > lost_at \
+                     OR lost_at < now() - lease_ms * interval '1 millisecond' \
+                         AND NOT EXISTS (SELECT 1 FROM jobs.jobs j WHERE j.state = 'in_progress' AND j.lease_token = w.token) \
+                 FOR UPDATE SKIP LOCKED)), \
          lost AS ( \
              UPDATE jobs.workers SET lost_at = now() WHERE token IN ( \
                  SELECT token FROM jobs.workers WHERE token <> $1 AND lost_at IS NULL \

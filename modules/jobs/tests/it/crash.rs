@@ -118,6 +118,21 @@ async fn c_08_what_a_worker_claims_while_it_is_declared_dead_is_given_back() {
     engine.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_the_version_before_loses_its_row_when_it_beats_on() {
+    let queue = TestQueue::new().await;
+    queue.sql(SILENT).await;
+    let mut writing = queue.under_way("SELECT FROM jobs.jobs WHERE id = 1 FOR UPDATE").await;
+    let engine = queue.start(settings()).await;
+    until(&engine, |stats| stats.reaped == 1).await;
+    queue.sql("UPDATE jobs.workers SET heartbeat_at = now() WHERE hostname = 'silent'").await;
+    queue.until("SELECT count(*) FROM jobs.workers", 1).await;
+    writing.batch_execute("ROLLBACK").await.unwrap();
+    until(&engine, |stats| stats.finished == 2).await;
+    queue.assert_sound().await;
+    engine.stop().await;
+}
+
 /// A worker that is silent for longer than its lease, and two jobs that it has.
 const SILENT: &str = "\
     INSERT INTO jobs.workers (token, hostname, pid, queues, lease_ms, heartbeat_at) VALUES \

@@ -38,7 +38,7 @@ async fn a_process_that_was_declared_dead_breaks_off_and_registers_anew() {
     queue.enqueue(&Slow { n: 1, ms: 60_000 }).await;
     until(&engine, |stats| stats.in_flight == 1).await;
     let silenced = Instant::now();
-    queue.sql("DELETE FROM jobs.workers").await;
+    queue.sql("UPDATE jobs.workers SET lost_at = now()").await;
     until(&engine, |stats| stats.lost == 1).await;
     assert!(silenced.elapsed() < Duration::from_secs(2));
     // Its own reaper gives the job back, and it is claimed under the new lease.
@@ -46,6 +46,21 @@ async fn a_process_that_was_declared_dead_breaks_off_and_registers_anew() {
     queue.assert_sound().await;
     assert_eq!(queue.number("SELECT attempt FROM jobs.jobs").await, 2);
     drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_declared_dead_claims_nothing() {
+    let queue = TestQueue::new().await;
+    // It does not notice for a long time.
+    let (heartbeat, lease) = (Duration::from_secs(60), Duration::from_secs(180));
+    let engine = queue.start(jobs::Settings { heartbeat, lease, ..settings() }).await;
+    until(&engine, |stats| stats.claims >= 2).await;
+    queue.sql("UPDATE jobs.workers SET lost_at = now()").await;
+    queue.enqueue(&Note { n: 1 }).await;
+    let claims = engine.stats().claims;
+    until(&engine, |stats| stats.claims >= claims + 6).await;
+    assert_eq!(queue.number("SELECT count(*) FROM jobs.jobs WHERE state = 'new'").await, 1);
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

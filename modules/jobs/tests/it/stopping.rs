@@ -35,6 +35,10 @@ async fn what_cannot_be_given_back_at_the_end_is_given_back_by_the_next() {
     let mut writing = queue.under_way("SELECT FROM jobs.jobs FOR UPDATE").await;
     engine.stop().await;
     queue.assert_sound().await;
+    // Nobody waits for the job any more.
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    queue.until(waiting, 0).await;
     let next = queue.start(settings()).await;
     writing.batch_execute("ROLLBACK").await.unwrap();
     until(&next, |stats| stats.reaped == 1).await;

@@ -162,7 +162,7 @@ impl<'a> Batch<'a> {
         answers.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))
     }
 
-    /// Writes the orders with all that belongs to them but stock and jobs.
+    /// Writes the orders with all that belongs to them but stock and jobs. Joins the caller's transaction.
     async fn record(&self, conn: &PgConn, answers: &[JsonBytes<OrderView>]) -> diesel::QueryResult<()> {
         statements::record(conn, &self.placements, &self.orders, &self.events, answers).await
     }
