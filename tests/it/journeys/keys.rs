@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use diesel_async::SimpleAsyncConnection;
 use testkit::TestDatabase;
 use tokio::time::sleep;
 
@@ -132,5 +133,40 @@ async fn r_02_an_order_is_placed_although_its_connection_broke_while_nobody_used
         sleep(Duration::from_millis(20 * round)).await;
     }
     assert_eq!(count(&mut conn, "orders.orders").await, 5);
+    assert_sound(&database, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_acknowledged_only_if_every_statement_and_the_commit_went_well() {
+    let database = TestDatabase::new().await;
+    let site = Site::new(database.url()).await;
+    let mut conn = database.connect().await;
+    let buyers = buyers(&site, &mut conn, 1).await;
+    let variants = shelf(&mut conn, &[10]).await;
+    let server = site.serve_only().await;
+    let mut client = Client::new(&[server.address()], 0);
+    let one = order(&[(variants[0], 1)]);
+    // From this one on COMMIT travels together with what it commits.
+    assert_eq!(buyers[0].place(&mut client, "first", &one).await.status, 201);
+    let refuse =
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$";
+    conn.batch_execute(refuse).await.unwrap();
+    for (table, when) in [
+        ("catalog.stock_movements", ""),
+        ("jobs.jobs", ""),
+        ("orders.lines", ""),
+        ("kernel.idempotency_keys", ""),
+        ("orders.orders", "DEFERRABLE INITIALLY DEFERRED"),
+    ] {
+        let refuses = format!(
+            "CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON {table} {when} FOR EACH ROW EXECUTE FUNCTION public.refuse()"
+        );
+        conn.batch_execute(&refuses).await.unwrap();
+        let answer = buyers[0].place(&mut client, table, &one).await;
+        assert_eq!(answer.status, 500, "{table}: {}", answer.text());
+        conn.batch_execute(&format!("DROP TRIGGER refuses ON {table}")).await.unwrap();
+        assert_eq!(count(&mut conn, "orders.orders").await, 1, "{table}");
+    }
+    assert_eq!(buyers[0].place(&mut client, "last", &one).await.status, 201);
     assert_sound(&database, &[]).await;
 }
