@@ -136,7 +136,7 @@ async fn r_02_an_order_is_placed_although_its_connection_broke_while_nobody_used
     assert_sound(&database, &[]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_order_is_acknowledged_only_if_every_statement_and_the_commit_went_well() {
     let database = TestDatabase::new().await;
     let site = Site::new(database.url()).await;

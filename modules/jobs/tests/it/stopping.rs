@@ -26,12 +26,7 @@ async fn what_cannot_be_given_back_at_the_end_is_given_back_by_the_next() {
     let queue = TestQueue::new().await;
     let engine = queue.start(settings()).await;
     until(&engine, |stats| stats.claims >= 2).await;
-    queue
-        .sql(
-            "INSERT INTO jobs.jobs (queue, kind, args, state, attempt, lease_token) \
-             SELECT 'gateway', 'test.note', '{\"n\": 1}', 'in_progress', 1, token FROM jobs.workers",
-        )
-        .await;
+    queue.stray("gateway").await;
     let mut writing = queue.under_way("SELECT FROM jobs.jobs FOR UPDATE").await;
     engine.stop().await;
     queue.assert_sound().await;

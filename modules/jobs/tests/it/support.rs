@@ -122,6 +122,15 @@ impl TestQueue {
         conn
     }
 
+    /// A job in progress at the only worker, which knows nothing of it.
+    pub async fn stray(&self, queue: &str) {
+        self.sql(&format!(
+            "INSERT INTO jobs.jobs (queue, kind, args, state, attempt, lease_token) \
+             SELECT '{queue}', 'test.note', '{{\"n\": 1}}', 'in_progress', 1, token FROM jobs.workers"
+        ))
+        .await;
+    }
+
     pub async fn number(&self, query: &str) -> i64 {
         number(&mut self.pool.get().await.unwrap(), query).await
     }
