@@ -131,11 +131,6 @@ impl AttemptState {
             ) => None,
         }
     }
-
-    /// Whether money may still come in without anybody starting something new.
-    pub const fn is_in_flight(self) -> bool {
-        matches!(self, Self::Created | Self::Pending | Self::Unknown | Self::Authorized)
-    }
 }
 
 /// One try to collect money for an order.

@@ -18,7 +18,8 @@ cached_sql! {
          SELECT attempt_id, \
                 coalesce(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0) AS captured, \
                 coalesce(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refunded, \
-                min(currency) FILTER (WHERE kind = 'capture') AS currency \
+                min(currency) FILTER (WHERE kind = 'capture') AS currency, \
+                bool_or(kind = 'void') AS voided, bool_or(kind = 'failure' AND refund_id IS NULL) AS failed \
          FROM payments.transactions GROUP BY attempt_id), \
      promised AS ( \
          SELECT attempt_id, \
@@ -28,11 +29,13 @@ cached_sql! {
      sums AS ( \
          SELECT a.id, a.state, a.captured_minor, a.captured_currency, a.refunded_minor, a.refunding_minor, \
                 coalesce(l.captured, 0) AS captured, coalesce(l.refunded, 0) AS refunded, l.currency, \
+                CASE WHEN a.state = 'voided' THEN coalesce(l.voided, false) WHEN a.state IN ('failed', 'expired') THEN coalesce(l.failed, false) \
+                     WHEN a.state = 'captured' THEN true ELSE NOT coalesce(l.voided, false) END AS is_told, \
                 coalesce(p.succeeded, 0) AS succeeded, coalesce(p.open, 0) AS open \
          FROM payments.attempts a LEFT JOIN ledger l ON l.attempt_id = a.id LEFT JOIN promised p ON p.attempt_id = a.id), \
      broken AS MATERIALIZED ( \
          SELECT * FROM sums WHERE captured_minor <> captured OR captured_currency IS DISTINCT FROM currency \
-             OR (state = 'captured') <> (captured > 0) OR refunded_minor <> refunded OR refunded_minor <> succeeded \
+             OR (state = 'captured') <> (captured > 0) OR NOT is_told OR refunded_minor <> refunded OR refunded_minor <> succeeded \
              OR refunding_minor <> open OR refunded + open > captured) \
      SELECT d.name, 'attempt ' || s.id, d.detail FROM broken s CROSS JOIN LATERAL (VALUES \
          ('payments.captured_equals_transactions', s.captured_minor <> s.captured, \
@@ -41,6 +44,8 @@ cached_sql! {
           format('the attempt says %s, its transactions say %s', s.captured_currency, s.currency)), \
          ('payments.state_equals_transactions', (s.state = 'captured') <> (s.captured > 0), \
           format('the attempt is %s, its transactions captured %s', s.state, s.captured)), \
+         ('payments.end_equals_transactions', NOT s.is_told, \
+          format('the attempt is %s, its transactions say otherwise', s.state)), \
          ('payments.refunded_equals_transactions', s.refunded_minor <> s.refunded, \
           format('the attempt says %s, its transactions say %s', s.refunded_minor, s.refunded)), \
          ('payments.refunded_equals_refunds', s.refunded_minor <> s.succeeded, \
@@ -115,6 +120,7 @@ const CHECKS: &[&str] = &[
     "payments.captured_equals_transactions",
     "payments.captured_currency_equals_transactions",
     "payments.state_equals_transactions",
+    "payments.end_equals_transactions",
     "payments.authorized_has_transaction",
     "payments.underway_only_while_authorized",
     "payments.capture_or_void",

@@ -3,6 +3,7 @@
 mod audit;
 mod book;
 mod holding;
+mod machines;
 mod offline;
 mod reconciling;
 mod refunds;

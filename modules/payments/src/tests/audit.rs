@@ -84,6 +84,26 @@ async fn planted_corruptions_of_held_money_are_found() {
     }
 }
 
+/// How an attempt ended is in its ledger, and what is over stays over.
+#[tokio::test]
+async fn planted_ends_of_attempts_are_found() {
+    for planted in [
+        "UPDATE payments.attempts SET state = 'voided'",
+        "UPDATE payments.attempts SET state = 'failed'",
+        "UPDATE payments.attempts SET state = 'expired'",
+        "INSERT INTO payments.transactions (id, attempt_id, kind, amount_minor, currency, recorded_at) \
+         SELECT gen_random_uuid(), id, 'void', amount_minor, currency, now() FROM payments.attempts",
+    ] {
+        let house = House::new().await;
+        house.pending(usd(1_000)).await;
+        house.sound().await;
+        house.execute(planted).await.unwrap();
+        let mut conn = house.pool.get().await.unwrap();
+        let found: Vec<_> = crate::audit(&mut conn).await.unwrap().iter().map(|difference| difference.check).collect();
+        assert_eq!(found, ["payments.end_equals_transactions"], "{planted}");
+    }
+}
+
 #[tokio::test]
 async fn a_webhook_that_just_came_is_no_difference() {
     let house = House::new().await;

@@ -1,0 +1,4 @@
+DROP TRIGGER refunds_guard_state ON payments.refunds;
+DROP FUNCTION payments.guard_refund();
+DROP TRIGGER attempts_guard_state ON payments.attempts;
+DROP FUNCTION payments.guard_attempt();
