@@ -18,13 +18,15 @@ use serde_json::{Value, json};
 
 use crate::{
     AttemptId, BookPage, CaptureMethod, Captured, CreateCapture, CreatePayment, CreateRefund, Gateway, GatewayError,
-    Opened, Refunded, Standing, Voided,
+    Opened, Refunded, Standing, Voided, store::shorten,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What an answer may weigh; a page of the book has some 300 KiB.
 const ANSWER_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// What is kept of the reason for a refusal, in characters.
+const REASON_MAX: usize = 500;
 
 static CALLS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     let about = "How long the payment gateway took. Outcome unknown: no answer that says whether it was done.";
@@ -199,6 +201,8 @@ impl HttpGateway {
         let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
         if is_refusal(status, refusal.code.as_deref()) {
             let reason = refusal.detail.or(refusal.title);
+            // It goes into ledger and history, which keep neither a NUL nor a book.
+            let reason = reason.map(|reason| shorten(&reason, REASON_MAX));
             return Err(GatewayError::Refused(reason.unwrap_or_else(|| format!("it answered {status}"))));
         }
         Err(CallError::Status(status).into())

@@ -135,6 +135,14 @@ async fn a_payment_is_held_captured_under_its_key_and_voided() {
 }
 
 #[tokio::test]
+async fn a_reason_that_cannot_be_kept_is_made_one_that_can() {
+    let there = start().await;
+    there.answers(409, json!({"code": "payment_not_authorized", "detail": format!("a\0b{}", "c".repeat(1_000))}));
+    let Err(GatewayError::Refused(why)) = there.gateway.void("p").await else { panic!("refused") };
+    assert_eq!(why, format!("ab{}", "c".repeat(498)));
+}
+
+#[tokio::test]
 async fn a_conflict_is_a_no_only_when_it_says_so() {
     let there = start().await;
     for code in ["payment_not_pending", "payment_not_authorized", "capture_exceeds_authorized"] {
