@@ -42,14 +42,7 @@ async fn s_11_what_staff_do_leaves_a_trail() {
     app.command(&olga, &format!("/variants/{variant}/stock/receive"), &app.key(), json!({ "quantity": 2 }))
         .await
         .ok(200);
-    let stock = app.get(&olga, &format!("/variants/{variant}/stock")).await;
-    let tag = stock.header("etag").unwrap().to_owned();
-    let key = app.key();
-    let count = json!({ "on_hand": 20, "reason": "counted" }).to_string();
-    let headers = [("if-match", tag.as_str()), ("idempotency-key", key.as_str())];
-    app.send(Some(&olga), Method::POST, &format!("/variants/{variant}/stock/count"), &headers, Some(count))
-        .await
-        .ok(200);
+    app.count(&olga, &variant, 20).await.ok(200);
     app.command(&olga, "/admin/exports", &app.key(), json!({ "what": "orders" })).await.ok(202);
     put(&olga, format!("/orders/{order}/tags"), json!({ "tags": ["gift"] })).await.ok(200);
     app.post(&olga, "/categories", json!({ "slug": "tea", "name": "Tea" })).await.ok(201);

@@ -19,6 +19,22 @@ async fn arrived(app: &TestApp, alice: &Person, quantity: i32) -> (String, Strin
 }
 
 #[tokio::test]
+async fn goods_come_back_to_a_shelf_on_which_there_is_no_room() {
+    let app = TestApp::new().await;
+    let sam = app.default_shop().await.owner.clone();
+    let alice = app.customer("alice").await;
+    let (order, shirt) = arrived(&app, &alice, 1).await;
+    let goods = app.request_return(&alice, &order, &[(1, 1)]).await;
+    app.goods(&sam, &goods, "approve", json!({})).await.ok(200);
+    app.count(&sam, &shirt, 1_000_000_000).await.ok(200);
+    app.goods(&sam, &goods, "receive", came_back(&[(1, 1, 0)])).await.problem(409, "stock_too_large");
+    app.count(&sam, &shirt, 999_999_999).await.ok(200);
+    app.goods(&sam, &goods, "receive", came_back(&[(1, 1, 0)])).await.ok(200);
+    assert_eq!(app.shelf(&shirt).await, (1_000_000_000, 0));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn goods_come_back_whole_and_damaged_in_several_goes() {
     let app = TestApp::new().await;
     let sam = app.default_shop().await.owner.clone();

@@ -1,8 +1,12 @@
 //! Somebody sells something.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::app::{Person, TestApp};
+use super::{
+    answer::Answer,
+    app::{Person, TestApp},
+};
 
 /// A business and its owner.
 #[derive(Debug, Clone)]
@@ -27,6 +31,15 @@ impl TestApp {
         let body = json!({ "name": format!("{username}'s shop"), "city": "Huế", "country": "VN" });
         let business = self.post(&owner, "/businesses", body).await.ok(201);
         Shop { owner, id: text(&business, "id") }
+    }
+
+    /// Says how many units of a variant were counted on its shelf.
+    pub async fn count(&self, person: &Person, variant: &str, on_hand: i32) -> Answer {
+        let stock = self.get(person, &format!("/variants/{variant}/stock")).await;
+        let (tag, key) = (stock.header("etag").unwrap(), self.key());
+        let headers = [("if-match", tag), ("idempotency-key", key.as_str())];
+        let body = json!({ "on_hand": on_hand, "reason": "counted" }).to_string();
+        self.send(Some(person), Method::POST, &format!("/variants/{variant}/stock/count"), &headers, Some(body)).await
     }
 
     /// Something to sell: ten of it at 10.00 USD, unless said otherwise.

@@ -7,7 +7,7 @@ use diesel::{QueryResult, sql_types as st};
 use diesel_async::RunQueryDsl;
 use kernel::{BusinessId, OrderId, PgConn, ProductId, UserId, VariantId, cached_sql};
 
-use super::{Balance, Movement, MovementKind};
+use super::{Balance, Movement, MovementKind, UNITS_MAX};
 use crate::CatalogError;
 
 /// What placing must know about one variant, read under its row lock.
@@ -198,7 +198,8 @@ pub struct OrderMove {
 /// of them or none. Whether the products are still on sale is not asked. Joins the caller's transaction.
 ///
 /// # Errors
-/// [`CatalogError::NotEnough`] when units are to be promised or sent that are not there. More units given back than
+/// [`CatalogError::NotEnough`] when units are to be promised or sent that are not there, [`CatalogError::StockTooLarge`] when
+/// more come back than there can be. More units given back than
 /// are promised, a variant without a stock row, and what the database said mean that the caller's book and ours
 /// disagree; nothing may be committed then.
 pub async fn move_for_order(
@@ -225,6 +226,7 @@ pub async fn move_for_order(
             return Err(match kind {
                 MovementKind::Reserve => CatalogError::NotEnough { variant_id, available },
                 MovementKind::Ship => CatalogError::NotEnough { variant_id, available: i64::from(balance.on_hand) },
+                MovementKind::Return => CatalogError::StockTooLarge(UNITS_MAX),
                 _ => impossible,
             });
         };

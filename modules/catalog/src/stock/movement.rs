@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use kernel::{OrderId, UserId, VariantId};
 
+use super::UNITS_MAX;
+
 /// Why stock changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MovementKind {
@@ -113,7 +115,7 @@ impl Balance {
         reserved_delta: i32,
         at: DateTime<Utc>,
     ) -> Option<Movement> {
-        let on_hand = self.on_hand.checked_add(on_hand_delta).filter(|on_hand| *on_hand >= 0)?;
+        let on_hand = self.on_hand.checked_add(on_hand_delta).filter(|on_hand| (0..=UNITS_MAX).contains(on_hand))?;
         let reserved = self.reserved.checked_add(reserved_delta).filter(|reserved| *reserved >= 0)?;
         if i64::from(reserved) > i64::from(on_hand) + i64::from(self.backorder_limit) {
             return None;

@@ -125,6 +125,7 @@ impl From<OrderError> for Problem {
             OrderError::Catalog(catalog::CatalogError::NotEnough { available, .. }) => OUT_OF_STOCK.problem(format!(
                 "Nothing was changed. {available} units of what this needs are on the shelf. Receive goods first."
             )),
+            OrderError::Catalog(error @ catalog::CatalogError::StockTooLarge(_)) => error.into(),
             OrderError::Payment(error) => error.into(),
             OrderError::Catalog(_)
             | OrderError::Files(_)
