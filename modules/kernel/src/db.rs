@@ -70,6 +70,7 @@ impl DbError {
             Self::Query(QueryError::DatabaseError(kind, info)) => {
                 let message = info.message();
                 matches!(kind, DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand)
+                    || self.is_read_only()
                     || message.contains("connection closed")
                     || message.contains("terminating connection")
                     || message.contains("the database system is")
@@ -79,6 +80,12 @@ impl DbError {
             }
             _ => false,
         }
+    }
+
+    /// Nothing can be written on this connection: it leads to a standby, or the database is made read-only. A new one may lead
+    /// elsewhere.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Query(QueryError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)))
     }
 
     /// The name of the constraint that refused the statement, if one did.
@@ -97,7 +104,10 @@ impl From<DbError> for Problem {
         }
         if error.is_unavailable() {
             tracing::warn!(error = ?error, "database unavailable");
-            return UNAVAILABLE.problem("Nothing was changed. Send the same request again in a moment.");
+            return UNAVAILABLE.problem(
+                "There is no answer from the database. What was to be changed may have been changed all the same: send the same \
+                 request again in a moment, with the same Idempotency-Key if it has one, or look first.",
+            );
         }
         match &error {
             DbError::Query(QueryError::DatabaseError(DatabaseErrorKind::Unknown, info))

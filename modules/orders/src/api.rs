@@ -351,8 +351,6 @@ impl Api {
     }
 }
 
-impl Api {}
-
 /// The ticket of a command: required unless it is a dry run, which has none.
 fn ticket(
     caller: Caller,

@@ -136,6 +136,32 @@ async fn r_02_an_order_is_placed_although_its_connection_broke_while_nobody_used
     assert_sound(&database, &[]).await;
 }
 
+/// After a failover an address may lead to a standby for a while.
+#[tokio::test]
+async fn r_02_a_database_that_cannot_be_written_to_is_away_until_it_can() {
+    let database = TestDatabase::new().await;
+    let site = Site::new(database.url()).await;
+    let mut conn = database.connect().await;
+    let buyers = buyers(&site, &mut conn, 1).await;
+    let variants = shelf(&mut conn, &[10]).await;
+    let server = site.serve_only().await;
+    let mut client = Client::new(&[server.address()], 0);
+    let one = order(&[(variants[0], 1)]);
+    let sessions = |setting: &str| {
+        format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {setting}', current_database()); END $$")
+    };
+    conn.batch_execute(&sessions("SET default_transaction_read_only = on")).await.unwrap();
+    for _again in 0..2 {
+        let answer = buyers[0].place(&mut client, "k", &one).await;
+        assert!(answer.is_problem(503, "unavailable"), "{}", answer.text());
+        assert!(!answer.text().contains("Nothing was changed"), "{}", answer.text());
+    }
+    conn.batch_execute(&sessions("RESET default_transaction_read_only")).await.unwrap();
+    assert_eq!(buyers[0].place(&mut client, "k", &one).await.status, 201);
+    assert_eq!(count(&mut conn, "orders.orders").await, 1);
+    assert_sound(&database, &[]).await;
+}
+
 #[tokio::test]
 async fn an_order_is_acknowledged_only_if_every_statement_and_the_commit_went_well() {
     let database = TestDatabase::new().await;

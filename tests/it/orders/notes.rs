@@ -82,7 +82,13 @@ async fn what_was_written_stays() {
     for bad in [String::new(), "x".repeat(2_001), "a\0b".to_owned()] {
         write(&app, &olga, &order, &app.key(), "internal", &bad).await.problem(400, "invalid_request");
     }
-    for sql in ["UPDATE orders.notes SET body = 'nothing'", "DELETE FROM orders.notes"] {
+    for sql in [
+        "UPDATE orders.notes SET body = 'nothing'",
+        "DELETE FROM orders.notes",
+        "TRUNCATE orders.notes",
+        "TRUNCATE orders.events",
+        "TRUNCATE orders.adjustments",
+    ] {
         let refused =
             diesel_async::RunQueryDsl::execute(diesel::sql_query(sql), &mut app.database.connect().await).await;
         assert!(refused.unwrap_err().to_string().contains("append-only"), "{sql}");

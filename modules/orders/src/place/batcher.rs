@@ -179,9 +179,13 @@ impl Batcher {
             let result = AssertUnwindSafe(transact(&mut warm, placements)).catch_unwind().await;
             let Ok(result) = result else {
                 kernel::panics::count();
-                return (Err(panicked()), false);
+                return (Err(panicked().into()), false);
             };
-            let is_usable = result.is_ok() || warm.conn.batch_execute("ROLLBACK").await.is_ok();
+            let result = result.map_err(DbError::from);
+            let is_usable = match &result {
+                Ok(_) => true,
+                Err(error) => !error.is_read_only() && warm.conn.batch_execute("ROLLBACK").await.is_ok(),
+            };
             (result, is_usable)
         });
         let outcome = outcome.await;
@@ -189,7 +193,7 @@ impl Batcher {
         match outcome {
             Ok((result, is_usable)) => {
                 self.conn = is_usable.then_some(warm);
-                result.map_err(DbError::from)
+                result
             }
             // A database that says nothing at all: the connection goes, and whoever repeats the request finds out by its key
             // whether this was committed.

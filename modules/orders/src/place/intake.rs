@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{Placement, batcher::Batcher, crowd::Crowd};
+use super::{Placement, batcher::Batcher, crowd::Crowd, replies::no_database};
 use crate::{api::dto::OrderView, error::OrderError, once::Answer};
 
 pub(super) type Reply = Result<Answer<OrderView>, OrderError>;
@@ -77,7 +77,8 @@ impl Lane {
         self.queue.try_send((Instant::now(), (placement, reply))).map_err(|_full_or_closed| OrderError::Overloaded)?;
         match answer.await {
             Ok(reply) => reply,
-            Err(_shutting_down) => Err(OrderError::Overloaded),
+            // The batcher panicked, perhaps after its COMMIT: nobody knows.
+            Err(_gone) => Err(no_database()),
         }
     }
 

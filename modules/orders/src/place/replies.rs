@@ -73,9 +73,9 @@ pub(super) fn settle(
     open
 }
 
-/// What everybody is told while there is no database.
+/// What everybody is told while there is no database, or when nobody can say any more what became of their order.
 pub(super) fn no_database() -> OrderError {
-    DbError::Pool("the intake has no database".into()).into()
+    DbError::Pool("the intake has no answer from the database".into()).into()
 }
 
 /// What a key's first user was told.
