@@ -135,9 +135,16 @@ async fn nobody_moves_what_is_not_theirs() {
             match person.name.as_str() {
                 name if name == owner.name || name == "olga" => drop(answer.ok(200)),
                 "alice" => drop(answer.problem(403, "forbidden")),
+                // They know the order; which of its lines are somebody's, and which are none, they do not.
+                "sam" | "mai" if *path == of_order("shipments") => drop(answer.problem(409, "no_such_line")),
                 _ => drop(answer.problem(404, "not_found")),
             }
         }
+    }
+    for beside in [2, 9] {
+        let body = json!({ "lines": units(&[(1, 1), (beside, 1)]) });
+        let told = app.rehearse(&sam.owner, &of_order("shipments"), body).await.problem(409, "no_such_line");
+        assert!(text(&told, "detail").contains(&beside.to_string()), "{told}");
     }
     // What is the buyer's does not exist for sellers and strangers.
     for (path, body) in [

@@ -1,5 +1,8 @@
 //! Packing a parcel: units are set aside for it and can no longer be called off one by one.
 
+use std::collections::BTreeMap;
+
+use kernel::BusinessId;
 use serde_json::json;
 
 use super::{may_be_worked_on, seller_of, summed};
@@ -39,8 +42,7 @@ impl Command for Pack {
 
     fn apply(&self, change: &mut Change, viewer: &Viewer) -> Result<(), OrderError> {
         let units = summed(&self.lines);
-        let business_id = seller_of(&change.order, &units)?;
-        viewer.must_sell(business_id)?;
+        let business_id = seller(&change.order, viewer, &units)?;
         may_pack(&change.order, |line| line.business_id == business_id)?;
         for (&position, &asked) in &units {
             let line = change.order.line_mut(position)?;
@@ -74,6 +76,19 @@ impl Command for Pack {
         let packed = change.order.shipments.last().ok_or_else(|| OrderError::Inconsistent("no parcel".to_owned()))?;
         ShipmentView::after(change, viewer, packed.id)
     }
+}
+
+/// Whose lines these are, for who may pack them. A seller finds their own: somebody else's are like none.
+fn seller(order: &Order, viewer: &Viewer, units: &BTreeMap<i16, i32>) -> Result<BusinessId, OrderError> {
+    if !viewer.is_staff() && order.lines.iter().any(|line| viewer.sells(line.business_id)) {
+        let is_theirs = |position| order.line(position).is_ok_and(|line| viewer.sells(line.business_id));
+        if let Some(&foreign) = units.keys().find(|position| !is_theirs(**position)) {
+            return Err(OrderError::NoSuchLine(foreign));
+        }
+    }
+    let business_id = seller_of(order, units)?;
+    viewer.must_sell(business_id)?;
+    Ok(business_id)
 }
 
 /// Units as the history tells them.
