@@ -47,20 +47,30 @@ LEFT JOIN (
 WHERE (o.authorized_minor, o.capturing_minor, o.captured_minor, o.refunding_minor, o.refunded_minor)
    <> (coalesce(p.authorized, 0), coalesce(p.capturing, 0), coalesce(p.captured, 0), coalesce(p.refunding, 0), coalesce(p.refunded, 0));
 
+-- check: audit.voided_orders_have_a_voided_payment
+SELECT 'order ' || o.number, format('it is %s, and of its payments %s were given up', o.payment_status, coalesce(p.voided, 0))
+FROM orders.orders o
+LEFT JOIN (SELECT order_id, count(*) AS voided FROM payments.attempts WHERE state = 'voided' GROUP BY order_id) p ON p.order_id = o.id
+WHERE (o.payment_status = 'voided' AND p.voided IS NULL) OR (o.payment_status = 'unpaid' AND p.voided > 0);
+
+-- check: audit.payments_are_in_the_orders_currency
+SELECT 'attempt ' || a.id, format('it asks for %s, its order is in %s', a.currency, o.currency)
+FROM payments.attempts a JOIN orders.orders o ON o.id = a.order_id WHERE a.currency <> o.currency;
+
 -- check: audit.payments_have_their_order
 SELECT 'attempt ' || a.id, 'there is no order ' || a.order_id
 FROM payments.attempts a WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = a.order_id);
 
 -- check: audit.nothing_is_kept_beyond_the_total
 SELECT 'order ' || o.number,
-       -- What came back is refunded by a command of its own and kept until then.
-       format('%s more than its total is kept and is not on its way back, and goods for %s came back',
-              o.captured_minor - o.refunded_minor - o.refunding_minor - o.total_minor, l.returned)
+       -- What came back is refunded by a command of its own and kept until then, and so is what the gateway would not give back.
+       format('%s more than its total is kept and is not on its way back, goods for %s came back and refunds of %s were declined',
+              o.captured_minor - o.refunded_minor - o.refunding_minor - o.total_minor, l.returned, r.declined)
 FROM orders.orders o
 CROSS JOIN LATERAL (SELECT sum(unit_price_minor * returned_quantity) AS returned FROM orders.lines WHERE order_id = o.id) l
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS declined FROM payments.refunds WHERE order_id = o.id AND state = 'failed') r
 WHERE o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor
-  AND o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor + l.returned
-  AND NOT EXISTS (SELECT FROM payments.refunds r WHERE r.order_id = o.id AND r.state = 'failed');
+  AND o.captured_minor - o.refunded_minor - o.refunding_minor > o.total_minor + l.returned + r.declined;
 
 -- check: audit.shelf_moves_equal_order_lines
 SELECT 'order ' || coalesce(m.order_id, l.order_id) || ', variant ' || coalesce(m.variant_id, l.variant_id),

@@ -97,6 +97,27 @@ corruptions! {
         "INSERT INTO kernel.idempotency_keys (caller_id, key, fingerprint, status, body, created_at) \
          SELECT id, 'k', sha256('x'), 200, convert_to('{\"shipment\":{\"id\":\"' || gen_random_uuid() || '\"}}', 'UTF8'), now() FROM accounts.users LIMIT 1"
         => "audit.answers_have_their_effect";
+    finds_a_promise_that_never_runs_out:
+        "UPDATE orders.orders SET expires_at = NULL WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "orders.pending_orders_expire_and_confirmed_ones_do_not";
+    finds_an_order_whose_money_was_never_given_up:
+        "UPDATE orders.orders SET payment_status = 'voided' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "audit.voided_orders_have_a_voided_payment";
+    finds_units_paid_back_of_which_no_history_tells:
+        "UPDATE orders.lines SET refunded_quantity = 1 WHERE position = 1 AND order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "orders.events_add_up";
+    finds_another_total_than_was_agreed:
+        "UPDATE orders.orders SET original_total_minor = 1 WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "orders.events_add_up";
+    finds_an_order_in_another_currency_than_its_payment:
+        "UPDATE orders.orders SET currency = 'EUR' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "audit.payments_are_in_the_orders_currency";
+    finds_a_hold_of_which_no_history_tells:
+        "UPDATE orders.orders SET hold_reason = 'why' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
+        => "orders.hold_is_as_told";
+    finds_an_order_that_is_sent_unpaid_by_hand:
+        "UPDATE orders.orders SET offline_method = 'other' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
+        => "orders.offline_method_is_as_told";
     finds_a_history_that_no_machine_allows:
         "UPDATE orders.events SET kind = 'completed' WHERE seq = 2 AND order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'confirmed')"
         => "orders.history_is_a_legal_path";
@@ -151,6 +172,9 @@ const IN_A_LIFE: &[(&str, &str)] = &[
         "UPDATE orders.events SET data = data #- '{effects,lines}' WHERE kind = 'shipment_shipped'",
     ),
     ("audit.order_sums_equal_payments", "UPDATE orders.orders SET refunding_minor = 1"),
+    ("orders.placed_as_told", "UPDATE orders.orders SET customer_id = gen_random_uuid()"),
+    ("orders.placed_as_told", "UPDATE orders.orders SET currency = 'EUR'"),
+    ("orders.placed_as_told", "UPDATE orders.orders SET original_total_minor = original_total_minor + 1"),
     (
         "audit.shelf_moves_equal_order_lines",
         "UPDATE catalog.stock_movements SET kind = 'receive', order_id = NULL, reason = 'x' WHERE kind = 'return'",

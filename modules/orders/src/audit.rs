@@ -29,7 +29,8 @@ const OF_EVERY_ORDER: &str = "
         SELECT order_id, sum(unit_price_minor * (quantity - cancelled_quantity - returned_quantity))::bigint AS minor,
                sum(quantity - cancelled_quantity) AS active, sum(shipped_quantity) AS shipped, sum(delivered_quantity) AS delivered,
                sum(returned_quantity) AS returned, sum(returning_quantity) AS returning,
-               bool_or(quantity - cancelled_quantity - shipped_quantity <> 0) AS holds
+               bool_or(quantity - cancelled_quantity - shipped_quantity <> 0) AS holds,
+               sum(cancelled_quantity + packed_quantity + shipped_quantity + returning_quantity + returned_quantity + refunded_quantity) AS touched
         FROM orders.lines GROUP BY order_id),
     a AS MATERIALIZED (
         SELECT order_id, sum(CASE side WHEN 'charge' THEN amount_minor ELSE -amount_minor END)::bigint AS minor
@@ -38,7 +39,10 @@ const OF_EVERY_ORDER: &str = "
         -- The last word about its status: the place in the history and the status in one number.
         SELECT order_id, count(*) AS found, max(seq) AS last,
                max(seq * 8 + CASE kind WHEN 'placed' THEN 1 WHEN 'confirmed' THEN 2 WHEN 'revived' THEN 2 WHEN 'completed' THEN 3
-                                       WHEN 'cancelled' THEN 4 WHEN 'expired' THEN 5 END) % 8 AS told
+                                       WHEN 'cancelled' THEN 4 WHEN 'expired' THEN 5 END) % 8 AS told,
+               coalesce(max(seq * 2 + CASE kind WHEN 'held' THEN 1 WHEN 'released' THEN 0 WHEN 'cancelled' THEN 0 END) % 2, 0) = 1 AS is_held,
+               max(CASE kind WHEN 'confirmed' THEN data ->> 'offline_method' END) AS method,
+               bool_and(kind IN ('placed', 'payment_started', 'confirmed')) AS is_fresh
         FROM orders.events GROUP BY order_id),
     computed AS (
         SELECT o.id, o.number, o.status, o.payment_status, o.fulfillment_status, o.return_status, o.total_minor, o.last_event,
@@ -46,6 +50,10 @@ const OF_EVERY_ORDER: &str = "
                coalesce(l.holds, false) AS holds, coalesce(e.found, 0) AS found, coalesce(e.last, 0) AS last,
                greatest(coalesce(l.minor, 0) + coalesce(a.minor, 0), 0) AS total,
                (ARRAY['pending', 'confirmed', 'completed', 'cancelled', 'expired'])[e.told] AS told,
+               o.hold_reason, coalesce(e.is_held, false) AS is_held, o.offline_method, e.method,
+               -- Nothing has happened to it yet, or something has that its history does not tell.
+               coalesce(e.is_fresh, false) AND (l.touched <> 0 OR o.total_minor <> o.original_total_minor
+                   OR (o.authorized_minor, o.capturing_minor, o.captured_minor, o.refunding_minor, o.refunded_minor) <> (0, 0, 0, 0, 0)) AS is_touched,
                CASE WHEN o.captured_minor = 0 AND h.held = 0 AND o.payment_status = 'voided' THEN 'voided'
                     WHEN o.captured_minor = 0 AND h.held = 0 THEN 'unpaid'
                     WHEN o.captured_minor = 0 AND h.held < o.total_minor THEN 'partially_authorized'
@@ -65,7 +73,8 @@ const OF_EVERY_ORDER: &str = "
     broken AS MATERIALIZED (
         SELECT * FROM computed
         WHERE total_minor <> total OR NOT has_lines OR payment_status <> paid OR fulfillment_status <> sent OR return_status <> back
-           OR (holds AND status IN ('cancelled', 'expired')) OR found <> last_event OR last <> last_event OR status <> told)
+           OR (holds AND status IN ('cancelled', 'expired')) OR found <> last_event OR last <> last_event OR status <> told
+           OR (hold_reason IS NOT NULL) <> is_held OR offline_method IS DISTINCT FROM method OR is_touched)
     SELECT d.check, 'order ' || b.number AS subject, d.detail FROM broken b CROSS JOIN LATERAL (VALUES
         ('orders.total_equals_lines_and_adjustments', b.total_minor <> b.total,
          format('total %s, computed %s', b.total_minor, b.total)),
@@ -81,7 +90,12 @@ const OF_EVERY_ORDER: &str = "
         ('orders.events_have_no_gaps', b.found <> b.last_event OR b.last <> b.last_event,
          format('last event %s, found %s up to %s', b.last_event, b.found, b.last)),
         ('orders.status_is_the_last_one_told', b.status <> b.told,
-         format('status %s, its history says %s', b.status, b.told))
+         format('status %s, its history says %s', b.status, b.told)),
+        ('orders.hold_is_as_told', (b.hold_reason IS NOT NULL) <> b.is_held,
+         format('hold reason %s, its history says that it is %s', coalesce(b.hold_reason, 'none'), CASE WHEN b.is_held THEN 'held' ELSE 'not held' END)),
+        ('orders.offline_method_is_as_told', b.offline_method IS DISTINCT FROM b.method,
+         format('offline method %s, its history says %s', coalesce(b.offline_method, 'none'), coalesce(b.method, 'none'))),
+        ('orders.events_add_up', b.is_touched, 'sums or quantities have changed, and its history tells of nothing that changes any')
     ) AS d(\"check\", broken, detail) WHERE d.broken ORDER BY b.id LIMIT 1000";
 
 /// The checks that it names; a `Difference` carries a static name.
@@ -94,6 +108,9 @@ const NAMES: &[&str] = &[
     "orders.closed_orders_hold_nothing",
     "orders.events_have_no_gaps",
     "orders.status_is_the_last_one_told",
+    "orders.hold_is_as_told",
+    "orders.offline_method_is_as_told",
+    "orders.events_add_up",
 ];
 
 /// Name of the invariant, and a statement that answers the rows that break it. Whole-table aggregates, which the query
@@ -103,6 +120,15 @@ const CHECKS: &[(&str, &str)] = &[
         "orders.every_line_has_its_order",
         "SELECT 'line ' || l.order_id || '/' || l.position AS subject, 'its order is missing' AS detail
          FROM orders.lines l WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = l.order_id)",
+    ),
+    (
+        "orders.placed_as_told",
+        "SELECT 'order ' || o.number AS subject,
+                format('placed by %s for %s %s; its history says by %s for %s %s', o.customer_id, o.original_total_minor, o.currency,
+                       e.actor_id, e.data ->> 'total_minor', e.data ->> 'currency') AS detail
+         FROM orders.orders o JOIN orders.events e ON e.order_id = o.id AND e.seq = 1
+         WHERE e.data ? 'currency' AND (e.data ->> 'currency' <> o.currency OR e.actor_id IS DISTINCT FROM o.customer_id
+             OR (e.data ->> 'total_minor')::bigint <> o.original_total_minor)",
     ),
     (
         "orders.lines_equal_shipments",
@@ -221,6 +247,7 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT 'order ' || o.number AS subject, 'it is ' || o.status || ', expires_at ' || coalesce(o.expires_at::text, 'never') AS detail
          FROM orders.orders o
          WHERE (o.status = 'confirmed' AND o.expires_at IS NOT NULL)
+            OR (o.status = 'pending' AND o.expires_at IS NULL)
             OR (o.status IN ('confirmed', 'completed') AND o.confirmed_at IS NULL)
             OR (o.status IN ('cancelled', 'expired', 'completed') AND o.closed_at IS NULL)",
     ),
