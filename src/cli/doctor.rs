@@ -195,6 +195,27 @@ fn look_at_server(report: &mut Report, config: &Config, server: &Server) {
         let found = format!("{} is off", server.unsafe_settings.join(", "));
         report.say(State::Fail, "durability", &found, "turn it on: what was answered as done is lost with a power cut");
     }
+    if server.is_read_only {
+        let remedy = "point DATABASE_URL at the primary, or see default_transaction_read_only: nothing can be ordered";
+        report.say(State::Fail, "writing", "the database is read-only", remedy);
+    }
+    if server.encoding != "UTF8" {
+        let found = format!("texts are stored as {}", server.encoding);
+        report.say(State::Fail, "encoding", &found, "make a database with ENCODING 'UTF8' and move there");
+    }
+    if !is_english(&server.messages) {
+        let remedy =
+            "ALTER ROLE … SET lc_messages = 'C' (by a superuser): lost races are told by their English messages";
+        report.say(State::Fail, "messages", &format!("they are in {}", server.messages), remedy);
+    }
+    for index in &server.invalid_indexes {
+        let remedy = "REINDEX INDEX CONCURRENTLY it; drop it if its name ends in _ccnew or _ccold";
+        report.say(State::Warn, "indexes", &format!("{index} was never finished and is not used"), remedy);
+    }
+    for guard in &server.guards_off {
+        let remedy = "ALTER TABLE … ENABLE TRIGGER, or VALIDATE CONSTRAINT, and then `oms audit`";
+        report.say(State::Fail, "guards", &format!("{guard} is off"), remedy);
+    }
     // Pools of the API, the workers (16 at most), the queue, health; and the doors, two of the intake, heartbeat and signals.
     let workers = config.workers_urgent.saturating_add(config.workers_bulk).min(16);
     let wanted = i64::from(config.db_pool) + i64::from(workers) + 4 + 1 + 5;
@@ -202,6 +223,11 @@ fn look_at_server(report: &mut Report, config: &Config, server: &Server) {
     let found = format!("{free} of {} free; one process with workers takes up to {wanted}", server.max_connections);
     let state = if free < wanted { State::Warn } else { State::Ok };
     report.say(state, "connections", &found, "raise max_connections, lower OMS_DB_POOL, or put a pooler between");
+}
+
+/// Whether messages in this locale are English; an empty name says that the server's environment decides.
+fn is_english(locale: &str) -> bool {
+    locale.is_empty() || ["C", "POSIX", "en"].iter().any(|name| locale.starts_with(name))
 }
 
 async fn look_at_redis(report: &mut Report, config: &Config) {
@@ -281,5 +307,19 @@ async fn look_at_gateway(report: &mut Report, config: &Config) {
             report.say(State::Fail, "gateway", &format!("{} answers {}", config.gateway.url, answer.status()), remedy);
         }
         Err(error) => report.say(State::Fail, "gateway", &error, remedy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_is_what_lost_races_are_told_in() {
+        for (locale, expected) in
+            [("C", true), ("C.UTF-8", true), ("POSIX", true), ("en_GB.UTF-8", true), ("", true), ("de_DE.UTF-8", false)]
+        {
+            assert_eq!(is_english(locale), expected, "{locale}");
+        }
     }
 }

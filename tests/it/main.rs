@@ -10,6 +10,7 @@
 mod audit;
 mod dead_jobs;
 mod dev;
+mod doctor;
 mod doors;
 mod fire;
 mod house;

@@ -109,12 +109,22 @@ pub struct Server {
     pub version_text: String,
     /// Its time.
     pub now: DateTime<Utc>,
-    /// How many connections it accepts.
+    /// How many connections it accepts from other than superusers.
     pub max_connections: i32,
     /// How many are open.
     pub open_connections: i64,
     /// Settings that must be on lest committed data is lost, and are off.
     pub unsafe_settings: Vec<String>,
+    /// Nothing can be written: it is a standby, or made read-only.
+    pub is_read_only: bool,
+    /// How the texts in this database are stored.
+    pub encoding: String,
+    /// The language of its messages, as far as this role could choose it.
+    pub messages: String,
+    /// Indexes that are written and not used, because building them was broken off.
+    pub invalid_indexes: Vec<String>,
+    /// Triggers and constraints that guard nothing, because somebody switched them off.
+    pub guards_off: Vec<String>,
 }
 
 /// Asks the server about itself.
@@ -122,18 +132,42 @@ pub struct Server {
 /// # Errors
 /// What the database said.
 pub async fn server(conn: &mut PgConn) -> QueryResult<Server> {
-    type Row = (i32, String, DateTime<Utc>, i32, i64, Vec<String>);
-    let (version, version_text, now, max_connections, open_connections, unsafe_settings) =
-        sql::<(st::Integer, st::Text, st::Timestamptz, st::Integer, st::BigInt, st::Array<st::Text>)>(
-            "SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), \
-         current_setting('max_connections')::int, \
-         (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), \
+    type Row = ((i32, String, DateTime<Utc>, i32, i64, Vec<String>), (bool, String, String, Vec<String>, Vec<String>));
+    type Sql = (
+        (st::Integer, st::Text, st::Timestamptz, st::Integer, st::BigInt, st::Array<st::Text>),
+        (st::Bool, st::Text, st::Text, st::Array<st::Text>, st::Array<st::Text>),
+    );
+    // What other roles' sessions do is not for everybody to see; how many there are is.
+    let (
+        (version, version_text, now, max_connections, open_connections, unsafe_settings),
+        (is_read_only, encoding, messages, invalid_indexes, guards_off),
+    ) = sql::<Sql>(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), \
+         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
+         (SELECT sum(numbackends)::bigint FROM pg_stat_database), \
          ARRAY(SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') \
-               AND setting = 'off' ORDER BY name)",
-        )
-        .get_result::<Row>(conn)
-        .await?;
-    Ok(Server { version, version_text, now, max_connections, open_connections, unsafe_settings })
+               AND setting = 'off' ORDER BY name), \
+         current_setting('transaction_read_only')::bool, current_setting('server_encoding'), current_setting('lc_messages'), \
+         ARRAY(SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1), \
+         ARRAY(SELECT format('trigger %s of %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgenabled IN ('D', 'R') \
+               UNION ALL \
+               SELECT format('constraint %s of %s', conname, conrelid::regclass) FROM pg_constraint WHERE NOT convalidated ORDER BY 1)",
+    )
+    .get_result::<Row>(conn)
+    .await?;
+    Ok(Server {
+        version,
+        version_text,
+        now,
+        max_connections,
+        open_connections,
+        unsafe_settings,
+        is_read_only,
+        encoding,
+        messages,
+        invalid_indexes,
+        guards_off,
+    })
 }
 
 #[cfg(test)]
