@@ -42,6 +42,8 @@ impl Drop for Directory {
 fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
     command.args(["dev", "--data-dir"]).arg(directory).current_dir(std::env::temp_dir());
+    // Nobody listens there: what runs on this machine is not asked through a proxy.
+    command.env("HTTP_PROXY", "http://127.0.0.1:9");
     command
 }
 

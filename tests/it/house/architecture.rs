@@ -201,6 +201,23 @@ fn the_environment_is_read_in_one_place() {
 }
 
 #[test]
+fn no_client_asks_the_environment_for_a_proxy() {
+    for File { path, text } in program() {
+        let lines: Vec<_> = code(&text).collect();
+        for (at, (line, code)) in lines.iter().enumerate() {
+            let unbuilt = ["reqwest::get(", "Client::new(", "Client::default(", "ClientBuilder::"];
+            let found = unbuilt.into_iter().find(|word| code.contains(word));
+            assert!(found.is_none(), "{path}:{line}: build the client, and say .no_proxy(): {code}");
+            if code.contains("Client::builder()") {
+                let end = lines[at..].iter().position(|(_, code)| code.contains(".build()")).unwrap_or(0);
+                let built = &lines[at..=at + end];
+                assert!(built.iter().any(|(_, code)| code.contains(".no_proxy()")), "{path}:{line} lacks .no_proxy()");
+            }
+        }
+    }
+}
+
+#[test]
 fn no_file_knows_the_machine_it_was_written_on() {
     let endings = [
         ".rs",
