@@ -12,7 +12,7 @@ dev: ## Run everything on this machine: database, API, workers, gateway, mail ca
 	@cargo build --locked --quiet --bin oms
 	@exec target/debug/oms dev
 
-test: ## Install what the tests need, then run all of them
+test: ## Install what the tests need, then run the quick ones (`make fire` runs the rest)
 	@scripts/test.sh
 
 fire: ## The slow tests: processes killed, frozen, flooded and lied to (minutes, and the whole machine)

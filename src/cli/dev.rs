@@ -45,9 +45,9 @@ pub struct Args {
     /// Start with an empty shop instead of the demo data
     #[arg(long, conflicts_with = "size")]
     empty: bool,
-    /// How much demo data there is to be, when the shop is filled
-    #[arg(long, value_enum, default_value = "s")]
-    size: seed::Size,
+    /// How much demo data there is to be, when the shop is filled [default: s]
+    #[arg(long, value_enum)]
+    size: Option<seed::Size>,
 }
 
 /// Where things are looked for first.
@@ -95,7 +95,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let demo = (!args.empty).then_some(args.size);
+    if !running.is_new && (args.empty || args.size.is_some()) {
+        println!("the shop is there already; --reset fills it anew");
+    }
+    let demo = (!args.empty).then(|| args.size.unwrap_or(seed::Size::S));
     serve(running, demo, began, shutdown).await
 }
 

@@ -52,6 +52,8 @@ struct Dev {
     child: Child,
     lines: Receiver<String>,
     instance: Value,
+    /// What it said before it was ready.
+    said: Vec<String>,
 }
 
 impl Dev {
@@ -65,13 +67,13 @@ impl Dev {
         let (line, lines) = mpsc::channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
-        let mut dev = Self { child, lines, instance: Value::Null };
+        let mut dev = Self { child, lines, instance: Value::Null, said: Vec::new() };
         dev.wait_for("ready in");
         dev.instance = serde_json::from_slice(&fs::read(directory.0.join("running.json")).unwrap()).unwrap();
         dev
     }
 
-    fn wait_for(&self, beginning: &str) {
+    fn wait_for(&mut self, beginning: &str) {
         let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -79,6 +81,7 @@ impl Dev {
             if line.starts_with(beginning) {
                 return;
             }
+            self.said.push(line);
         }
     }
 
@@ -199,7 +202,12 @@ async fn it_starts_stops_is_killed_and_starts_again_with_its_data() {
     let postgres = directory.postgres().unwrap();
     killed.child.kill().unwrap();
     killed.child.wait().unwrap();
-    let third = Dev::start(&directory);
+    let third = Dev::start_with(&directory, &["--size", "m"]);
+    assert!(
+        third.said.iter().any(|line| line == "the shop is there already; --reset fills it anew"),
+        "{:?}",
+        third.said
+    );
     assert!(is_gone_within(Duration::from_secs(10), postgres));
     assert_eq!(demo_shop(&third).await, shop, "the data stays");
     assert_eq!(third.interrupt().code(), Some(0));

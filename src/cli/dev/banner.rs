@@ -41,15 +41,33 @@ pub(super) async fn ready(instance: &Instance, metrics: Option<SocketAddr>, home
          \x20 payments   {gateway}   (the mock gateway)\n\
          \x20 database   {database}\n\
          \x20 metrics    {metrics}\n\
-         \x20 data       {home}   (`oms dev --reset` starts afresh)\n\
+         \x20 data       {home}   (`{afresh}` starts afresh)\n\
          \x20 stop       Ctrl-C   (OMS_LOG=info shows every request)\n",
         took = seconds(took),
         home = home.display(),
+        afresh = afresh(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
         metrics = metrics.map_or_else(|| "none".to_owned(), |address| format!("http://{address}/metrics")),
     );
     match variant_in_stock(api).await {
         Some(variant) => format!("{places}\n{}\n{}", logins(), first_order(api, mail, &variant)),
         None => format!("{places}\n{}", first_user(api, mail)),
+    }
+}
+
+/// How this is started again with new data: as it was started, so that it is the same program on the same directory.
+fn afresh(started: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = started.filter(|word| word != RESET).map(|word| quoted(&word)).collect();
+    words.push(RESET.to_owned());
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-=:,+@".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -70,24 +88,24 @@ fn logins() -> String {
     text
 }
 
+const RESET: &str = "--reset";
 const JSON: &str = "-H 'Content-Type: application/json'";
 
 fn first_order(api: &str, mail: &str, variant: &str) -> String {
-    let send =
-        |key: &str| format!("-H \"Authorization: Bearer $TOKEN\" -H \"Idempotency-Key: {key}-$(date +%s)\" {JSON}");
+    let send = |key: &str| format!("-H \"Authorization: Bearer $TOKEN\" -H \"Idempotency-Key: {key}\" {JSON}");
     let field = |name: &str| format!("sed -E 's/.*\"{name}\":\"([^\"]+)\".*/\\1/'");
     let address = r#"{"name":"Alice Nguyen","line1":"12 Hang Bac","city":"Hanoi","country":"VN"}"#;
     format!(
         "try this (copy and paste)\n\n\
          \x20 1. log in\n\
-         TOKEN=$(curl -s {api}/v1/auth/login {JSON} -d '{{\"login\":\"alice\",\"password\":\"{DEMO_PASSWORD}\"}}' | {token})\n\n\
-         \x20 2. place an order\n\
+         KEY=order-$(date +%s); TOKEN=$(curl -s {api}/v1/auth/login {JSON} -d '{{\"login\":\"alice\",\"password\":\"{DEMO_PASSWORD}\"}}' | {token})\n\n\
+         \x20 2. place an order; sent again with the same $KEY, it is still one\n\
          ORDER=$(curl -s {api}/v1/orders {order} -d '{{\"lines\":[{{\"variant_id\":\"{variant}\",\"quantity\":1}}],\"ship_to\":{address}}}' -D - -o /dev/null | sed -nE 's/^location: .*orders\\/([0-9a-f-]+).*/\\1/Ip'); echo \"order $ORDER\"\n\n\
          \x20 3. pay for it: open the address this prints, press Approve, then look at {mail}\n\
          curl -s {api}/v1/orders/$ORDER/payments {pay} -d '{{\"gateway\":\"mock\"}}' | {pay_url}\n",
         token = field("access_token"),
-        order = send("order"),
-        pay = send("pay"),
+        order = send("$KEY"),
+        pay = send("pay-$ORDER"),
         pay_url = field("pay_url"),
     )
 }
@@ -118,5 +136,26 @@ pub(super) fn already_running(directory: &Path, instance: Option<&Instance>) -> 
             "another oms dev is just starting on {}\nWait for it, or start one of its own with --data-dir.",
             directory.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starting_afresh_is_starting_the_same_way_with_a_reset() {
+        let said = |words: &[&str]| afresh(words.iter().map(|&word| word.to_owned()));
+        assert_eq!(said(&["target/debug/oms", "dev"]), "target/debug/oms dev --reset");
+        assert_eq!(said(&["oms", "dev", "--reset", "--size", "m"]), "oms dev --size m --reset");
+        assert_eq!(said(&["oms", "dev", "--data-dir", "/tmp/a shop"]), "oms dev --data-dir '/tmp/a shop' --reset");
+    }
+
+    #[test]
+    fn the_first_order_may_be_sent_again_and_is_still_one() {
+        let text = first_order("http://127.0.0.1:8000", "http://127.0.0.1:8025", "V");
+        let (before, order) = text.split_once("2. place an order").unwrap();
+        assert!(before.contains("KEY=order-$(date") && !order.contains("$(date"), "{text}");
+        assert!(order.contains("Idempotency-Key: $KEY") && order.contains("Idempotency-Key: pay-$ORDER"), "{text}");
     }
 }
