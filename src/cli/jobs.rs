@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use ::jobs::{
-    State,
+    JobsError, State,
     admin::{self, Filter, JobView},
 };
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kernel::{
-    PgConn,
+    PgConn, Queue,
     db::{self, PoolSettings},
 };
 
@@ -34,8 +34,8 @@ enum Action {
         #[arg(long)]
         state: Option<State>,
         /// Only in this queue: urgent, bulk, gateway
-        #[arg(long)]
-        queue: Option<String>,
+        #[arg(long, value_parser = known_queue)]
+        queue: Option<Queue>,
         /// Only of this kind, for example orders.send_mail
         #[arg(long)]
         kind: Option<String>,
@@ -59,7 +59,7 @@ enum Action {
         /// Its number
         id: i64,
     },
-    /// Let every failed job run now
+    /// Let every failed job run now; those that cannot are named, with the reason
     RetryFailed {
         /// Only of this kind
         #[arg(long)]
@@ -72,6 +72,12 @@ enum Action {
     },
 }
 
+/// A queue by its name: with one that is misspelt, nothing would be found and all would look well.
+fn known_queue(name: &str) -> Result<Queue, String> {
+    let found = Queue::ALL.into_iter().find(|queue| queue.name() == name);
+    found.ok_or_else(|| format!("there is no such queue; the queues are {}", Queue::ALL.map(Queue::name).join(", ")))
+}
+
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::init_quiet();
@@ -82,6 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         db::connect(config.database_url.expose(), &settings).await.context("the database does not answer")?;
     match args.action {
         Action::List { state, queue, kind, before, limit, json } => {
+            let queue = queue.map(|queue| queue.name().to_owned());
             let jobs = admin::list(&mut conn, &Filter { state, queue, kind, before, limit }).await?;
             if json {
                 for job in &jobs {
@@ -98,28 +105,66 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             admin::notify(&mut conn).await?;
             println!("job {} ({}) runs as soon as a worker is free", job.id, job.kind);
         }
-        Action::RetryFailed { kind } => {
-            let filter = Filter { state: Some(State::Failed), kind, limit: 1_000, ..Filter::default() };
-            let mut count = 0_u32;
-            loop {
-                let failed = admin::list(&mut conn, &filter).await?;
-                for job in &failed {
-                    admin::retry(&mut conn, job.id).await?;
-                    count += 1;
-                }
-                if failed.len() < 1_000 {
-                    break;
-                }
-            }
-            admin::notify(&mut conn).await?;
-            println!("{count} failed jobs run as soon as workers are free");
-        }
+        Action::RetryFailed { kind } => retry_failed(&mut conn, kind).await?,
         Action::Cancel { id } => {
             let job = admin::cancel(&mut conn, id).await?;
             println!("job {} ({}) will not run", job.id, job.kind);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As many dead jobs are looked at in one go.
+const PAGE: u32 = 1_000;
+
+/// What came of retrying everything that is dead.
+#[derive(Default)]
+struct Tally {
+    again: u32,
+    left: u32,
+}
+
+/// Lets everything that is dead run again, and says what came of it.
+async fn retry_failed(conn: &mut PgConn, kind: Option<String>) -> anyhow::Result<()> {
+    let filter = Filter { state: Some(State::Failed), kind, limit: PAGE, ..Filter::default() };
+    let mut tally = Tally::default();
+    let outcome = retry_each(conn, filter.clone(), &mut tally).await;
+    // Workers hear of what runs again also when the rest could not be seen to.
+    let told = admin::notify(conn).await;
+    let Tally { again, left } = tally;
+    outcome.with_context(|| {
+        format!("{again} failed jobs run again, the others were not come to; run this again when the cause is gone")
+    })?;
+    told.context("the workers could not be told; they find the jobs by themselves within moments")?;
+    match (filter.kind, again + left) {
+        (Some(kind), 0) => println!("no dead job of kind {kind}"),
+        (None, 0) => println!("no dead job"),
+        _ => println!("{again} failed jobs run as soon as workers are free"),
+    }
+    if left > 0 {
+        println!("{left} were left as they are, for the reasons above");
+    }
+    Ok(())
+}
+
+/// Goes through what passes the filter from the newest on. A job that dies again meanwhile is not met twice, and one that
+/// cannot be retried keeps nobody from the others.
+async fn retry_each(conn: &mut PgConn, mut filter: Filter, tally: &mut Tally) -> anyhow::Result<()> {
+    loop {
+        let page = admin::list(conn, &filter).await?;
+        let Some(oldest) = page.last().map(|job| job.id) else { return Ok(()) };
+        for job in &page {
+            match admin::retry(conn, job.id).await {
+                Ok(_) => tally.again += 1,
+                Err(why @ (JobsError::AlreadyQueued(_) | JobsError::NotRetriable { .. } | JobsError::NotFound(_))) => {
+                    println!("{why}");
+                    tally.left += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        filter.before = Some(oldest);
+    }
 }
 
 async fn print_counts(conn: &mut PgConn) -> anyhow::Result<()> {

@@ -40,6 +40,9 @@ pub enum Queue {
 }
 
 impl Queue {
+    /// Every line there is.
+    pub const ALL: [Self; 3] = [Self::Urgent, Self::Bulk, Self::Gateway];
+
     /// The name in the table.
     pub const fn name(self) -> &'static str {
         match self {
