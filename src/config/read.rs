@@ -85,6 +85,19 @@ impl Reader<'_> {
         url.trim_end_matches('/').to_owned()
     }
 
+    /// Where something is that we speak to without TLS.
+    fn plain_url(&mut self, name: &str) -> String {
+        let url = self.url(name);
+        if url.starts_with("https://") {
+            self.wrong(
+                name,
+                "begins with https://, and this build speaks no TLS to the gateway: let a proxy on this machine do that, and \
+                 give its address, which begins with http:// (docs/operations.md, 'TLS to the gateway and to Redis')",
+            );
+        }
+        url
+    }
+
     fn secret(
         &mut self,
         name: &str,
@@ -126,6 +139,19 @@ fn database_url(url: &str) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err("must look like postgres://user:password@host:5432/database")
+    }
+}
+
+fn check_redis_url(url: &str) -> Result<(), &'static str> {
+    if url.starts_with("redis://") {
+        Ok(())
+    } else if url.starts_with("rediss://") {
+        Err(
+            "begins with rediss://, and this build speaks no TLS to Redis: let a proxy on this machine do that, and give its \
+             address, which begins with redis:// (docs/operations.md, 'TLS to the gateway and to Redis')",
+        )
+    } else {
+        Err("must look like redis://host:6379")
     }
 }
 
@@ -196,11 +222,8 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
         list(secrets).iter().try_for_each(|secret| webhook_secret(secret))
     });
     let redis_url = reader.optional("REDIS_URL").map(Secret::new);
-    if redis_url
-        .as_ref()
-        .is_some_and(|url| !["redis://", "rediss://"].iter().any(|scheme| url.expose().starts_with(scheme)))
-    {
-        reader.wrong("REDIS_URL", "must look like redis://host:6379");
+    if let Some(Err(what)) = redis_url.as_ref().map(|url| check_redis_url(url.expose())) {
+        reader.wrong("REDIS_URL", what);
     }
 
     let cors_origins = list(&reader.text("OMS_CORS_ORIGINS"));
@@ -278,7 +301,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
             .filter_map(|name| Some((name.to_lowercase(), Secret::new(environment.get(name)?))))
             .collect(),
         gateway: GatewayConfig {
-            url: reader.url("OMS_GATEWAY_URL"),
+            url: reader.plain_url("OMS_GATEWAY_URL"),
             listen: reader.parsed("OMS_GATEWAY_LISTEN", loopback(8100), address),
             public_url: reader.url("OMS_GATEWAY_PUBLIC_URL"),
             api_key: gateway_api_key,
@@ -352,6 +375,22 @@ mod tests {
         ] {
             assert!(error.contains(name), "{name} is missing in: {error}");
         }
+    }
+
+    #[test]
+    fn what_would_need_tls_is_refused_before_anything_starts() {
+        for (name, url) in [("OMS_GATEWAY_URL", "https://pay.example"), ("REDIS_URL", "rediss://:canary@redis.example")]
+        {
+            let error = Config::read(&complete().with(name, url), Needs::Everything).unwrap_err();
+            assert!(matches!(error.problems.as_slice(), [problem] if problem.starts_with(name)), "{error}");
+            assert!(error.to_string().contains("speaks no TLS") && !error.to_string().contains("canary"), "{error}");
+        }
+        let plain =
+            complete().with("OMS_GATEWAY_URL", "http://127.0.0.1:8443").with("REDIS_URL", "redis://127.0.0.1:6380");
+        assert!(Config::read(&plain, Needs::Everything).is_ok());
+        // Buyers' browsers speak TLS, whatever we do.
+        let public = complete().with("OMS_GATEWAY_PUBLIC_URL", "https://pay.example");
+        assert!(Config::read(&public, Needs::Everything).is_ok());
     }
 
     #[test]

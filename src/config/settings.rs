@@ -125,7 +125,7 @@ pub const GROUPS: &[Group] = &[
             optional(
                 "REDIS_URL",
                 "redis://127.0.0.1:6379",
-                "Redis, for rate limits and caching. `oms` runs without it.",
+                "Redis, for rate limits and caching: `redis://`, because this build speaks no TLS to it. `oms` runs without it.",
             ),
             with_default(
                 "OMS_MEDIA_URL",
@@ -155,7 +155,11 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Payments",
         settings: &[
-            with_default("OMS_GATEWAY_URL", "http://127.0.0.1:8100", "Where `oms` reaches the payment gateway's API."),
+            with_default(
+                "OMS_GATEWAY_URL",
+                "http://127.0.0.1:8100",
+                "Where `oms` reaches the payment gateway's API: `http://`, because this build speaks no TLS to it.",
+            ),
             with_default("OMS_GATEWAY_LISTEN", "127.0.0.1:8100", "Where `oms gateway`, the mock gateway, listens."),
             with_default(
                 "OMS_GATEWAY_PUBLIC_URL",
