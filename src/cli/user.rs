@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use accounts::{Decision, Hasher, Password, Username, admin};
+use accounts::{AccountsError, Decision, Hasher, Password, Username, admin};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -125,7 +125,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let email = EmailAddress::parse(email).context("the e-mail address cannot be used")?;
             let password = Chosen::new(password_stdin, username.as_str(), email.as_str())?;
             let hash = Hasher::default().hash(&password.password).await?;
-            admin::create_admin(&mut conn, &username, &email, &hash, now).await?;
+            let made = admin::create_admin(&mut conn, &username, &email, &hash, now).await;
+            made.map_err(|error| not_made(error, &username, &email))?;
             println!("{} is an admin now and can log in", username.as_str());
             password.tell();
         }
@@ -160,6 +161,20 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why there is no new administrator, and what to do when the account is there already.
+fn not_made(error: AccountsError, username: &Username, email: &EmailAddress) -> anyhow::Error {
+    let user = match error {
+        AccountsError::UsernameTaken => username.as_str(),
+        AccountsError::EmailTaken => email.as_str(),
+        _ => return error.into(),
+    };
+    let remedy = format!(
+        "`oms user set-role {user} admin` makes that account an administrator, `oms user reset-password {user}` gives it a \
+         new password"
+    );
+    anyhow::anyhow!("{error}; {remedy}")
 }
 
 async fn find(conn: &mut PgConn, login: &str) -> anyhow::Result<admin::User> {
@@ -212,5 +227,19 @@ impl Chosen {
         if let Some(password) = &self.made {
             println!("password: {password}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_there_already_is_made_an_administrator_by_another_command() {
+        let (name, email) = (Username::parse("ada").unwrap(), EmailAddress::parse("ada@example.com").unwrap());
+        let said = |error| not_made(error, &name, &email).to_string();
+        assert!(said(AccountsError::UsernameTaken).contains("the user name is taken; `oms user set-role ada admin`"));
+        assert!(said(AccountsError::EmailTaken).contains("`oms user reset-password ada@example.com`"));
+        assert_eq!(said(AccountsError::UnknownUser), "there is no such user");
     }
 }

@@ -56,7 +56,7 @@ pub enum AccountsError {
     #[error("nobody decides about their own account")]
     OwnAccount,
     /// Somebody must be left who can decide.
-    #[error("this is the last administrator")]
+    #[error("this is the last administrator; make another first, with `oms user set-role`")]
     LastAdmin,
     /// The book of who is let in could not be read in time.
     #[error("the database took too long")]

@@ -15,7 +15,7 @@ pub type MediaStore = Arc<dyn ObjectStore>;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenStoreError {
     /// The address is not one.
-    #[error("MEDIA_URL is not an address: use file:///path/to/a/directory or s3://bucket/prefix")]
+    #[error("it is not an address; use file:///path/to/a/directory or s3://bucket/prefix")]
     Address(#[source] url::ParseError),
     /// The directory cannot be made.
     #[error("the media directory {directory} cannot be made")]
