@@ -52,8 +52,8 @@ def check_alerts(alerts, records):
                 fault(name, f"has no {needed}")
         if "$value" not in annotations.get("description", ""):
             fault(name, "its description does not tell the value")
-        if annotations.get("runbook_url") != f"docs/runbooks.md#{name.lower()}":
-            fault(name, "its runbook_url does not lead to its page in docs/runbooks.md")
+        if annotations.get("runbook") != f"docs/runbooks.md#{name.lower()}":
+            fault(name, "its runbook does not lead to its page in docs/runbooks.md")
         try:
             watched(rule["expr"])
         except NotUnderstood as why:
