@@ -115,10 +115,10 @@ async fn who_hangs_up_is_counted() {
     let mut conn = database.connect().await;
     let (alice, shelf) = (buyers(&site, &mut conn, 1).await.remove(0), shelf(&mut conn, &[2]).await);
     let (gateway, server) = (site.gateway().await, site.serve_only().await);
-    let mut client = Client::new(&[site.public], 0).patient_for(Duration::from_millis(500));
-    let placed = alice.place(&mut client, "one", &order(&[(shelf[0], 1)])).await;
+    let placed = alice.place(&mut Client::new(&[site.public], 0), "one", &order(&[(shelf[0], 1)])).await;
     let path = format!("{}/payments", placed.header("location").unwrap());
     gateway.freeze();
+    let mut client = Client::new(&[site.public], 0).patient_for(Duration::from_millis(500));
     alice.post(&mut client, &path, "pay", r#"{"gateway":"mock"}"#).await.unwrap_err();
     let hung_up = "http_server_request_duration_seconds_count{http_request_method=\"POST\",http_response_status_code=\"499\",http_route=\"/v1/orders/{id}/payments\"}";
     let began = Instant::now();

@@ -128,6 +128,8 @@ async fn an_offer_is_right_whoever_changes_the_product_and_whoever_the_variant_f
 #[tokio::test]
 async fn changing_a_product_and_ordering_its_variants_is_no_deadlock() {
     const VARIANTS: usize = 40;
+    // They stand in line for the same rows; a deadlock is found all the same.
+    const PATIENT: &str = "SET lock_timeout = '30s'";
     let (shop, alice) = (Shop::open().await, customer());
     let business = shop.business(&alice, "Lotus").await;
     // Their rows lie in another order than that of their ids.
@@ -146,12 +148,14 @@ async fn changing_a_product_and_ordering_its_variants_is_no_deadlock() {
     // Whoever changes a variant has its product.
     let changing = async |sql: &str| {
         let mut conn = shop.conn().await;
+        conn.batch_execute(PATIENT).await.unwrap();
         for round in 0..60 {
             conn.batch_execute(&sql.replace("ROUND", &round.to_string())).await.unwrap();
         }
     };
     let ordering = async |step: usize| {
         let mut conn = shop.conn().await;
+        conn.batch_execute(PATIENT).await.unwrap();
         for round in 0..60 {
             let wanted = ids.iter().copied().skip(round % step).step_by(step).collect();
             conn.transaction(async |conn| stock::lock_offers(conn, &wanted).await).await.unwrap();

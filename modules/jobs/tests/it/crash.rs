@@ -67,7 +67,7 @@ async fn c_08_who_has_lost_a_job_does_not_write_its_end() {
     const OTHER: &str = "018f0000-0000-7000-8000-000000000001";
     let queue = TestQueue::new().await;
     let engine = queue.start(settings()).await;
-    queue.enqueue(&Slow { n: 1, ms: 500 }).await;
+    queue.enqueue(&Slow { n: 1, ms: 2_000 }).await;
     until(&engine, |stats| stats.in_flight == 1).await;
     // It was taken for dead, and somebody else has the job now.
     queue

@@ -84,10 +84,8 @@ async fn a_busy_runtime_does_not_cost_the_lease() {
     // The only thread of this runtime.
     std::thread::sleep(Duration::from_secs(2));
     let heard_since = queue.number("SELECT extract(epoch FROM heartbeat_at) * 1000 FROM jobs.workers").await;
-    assert!(heard_since - heard > 1500, "silent since {} ms", heard_since - heard);
-    assert_eq!(
-        queue.number("SELECT count(*) FROM jobs.workers WHERE heartbeat_at < now() - interval '1 second'").await,
-        0
-    );
+    assert!(heard_since > heard, "it was not heard of meanwhile");
+    let lost = "SELECT count(*) FROM jobs.workers WHERE lost_at IS NOT NULL OR heartbeat_at < now() - lease_ms * interval '1 ms'";
+    assert_eq!(queue.number(lost).await, 0);
     engine.stop().await;
 }
