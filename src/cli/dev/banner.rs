@@ -30,7 +30,7 @@ pub(super) async fn wait_until_ready(api: &str) -> anyhow::Result<()> {
     anyhow::bail!("the API does not become ready: {last}")
 }
 
-/// Everything a newcomer needs to know, and three things to try.
+/// Everything a newcomer needs to know, and four things to try.
 pub(super) async fn ready(instance: &Instance, metrics: Option<SocketAddr>, home: &Path, took: Duration) -> String {
     let Instance { api, mail, gateway, database, .. } = instance;
     let places = format!(
@@ -45,13 +45,22 @@ pub(super) async fn ready(instance: &Instance, metrics: Option<SocketAddr>, home
          \x20 stop       Ctrl-C   (OMS_LOG=info shows every request)\n",
         took = seconds(took),
         home = home.display(),
-        afresh = afresh(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
+        afresh = afresh(words()),
         metrics = metrics.map_or_else(|| "none".to_owned(), |address| format!("http://{address}/metrics")),
     );
     match variant_in_stock(api).await {
-        Some(variant) => format!("{places}\n{}\n{}", logins(), first_order(api, mail, &variant)),
+        Some(variant) => {
+            let program = quoted(&words().next().unwrap_or_else(|| "oms".to_owned()));
+            let audit = format!("DATABASE_URL={} {program} audit --no-book", quoted(database));
+            format!("{places}\n{}\n{}\n  4. do all books agree?\n{audit}\n", logins(), first_order(api, mail, &variant))
+        }
         None => format!("{places}\n{}", first_user(api, mail)),
     }
+}
+
+/// The command line.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
 /// How this is started again with new data: as it was started, so that it is the same program on the same directory.
