@@ -205,7 +205,7 @@ call GET "/v1/businesses/$binh/orders/$ORDER"
 expect 200
 check "Binh's lines" "$(get '[.lines[].name] | join(", ")')" "Bamboo tray"
 say "binh: $(get '[.lines[].name] | join(", ")') for $(money .lines_total)"
-refused not_found "orders/$ORDER/shipments" "$(jq -n --argjson lines "$(units 1 1)" '{lines: $lines}')"
+refused no_such_line "orders/$ORDER/shipments" "$(jq -n --argjson lines "$(units 1 1)" '{lines: $lines}')"
 
 title "One tray too many: a line is called off in part"
 as alice

@@ -35,8 +35,8 @@ pub enum MigrateError {
     Unfinished(#[source] diesel::result::Error),
     /// Somebody else migrated for too long.
     #[error(
-        "another process has been migrating this database for ten minutes; `SELECT pid FROM pg_stat_activity WHERE application_name = \
-         'oms migrate'` finds it. Wait for it, or stop it with pg_terminate_backend, and run this again"
+        "another process has been migrating this database for ten minutes; `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND \
+         granted` finds it. Wait for it, or stop it with pg_terminate_backend, and run this again"
     )]
     Locked,
 }

@@ -27,10 +27,11 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(if args.no_book { Needs::Database } else { Needs::Everything })?;
     require_current_schema(&config).await?;
-    let wiring = Wiring::new(config)?;
+    let database_url = config.database_url.clone();
+    let wiring = if args.no_book { None } else { Some(Wiring::new(config)?) };
     let gateways: Vec<&dyn Gateway> =
-        if args.no_book { vec![] } else { wiring.gateways.values().map(AsRef::as_ref).collect() };
-    let report = audit::audit(wiring.config.database_url.expose(), &gateways).await?;
+        wiring.iter().flat_map(|wiring| wiring.gateways.values()).map(AsRef::as_ref).collect();
+    let report = audit::audit(database_url.expose(), &gateways).await?;
     if args.json {
         println!("{}", json(&report));
     } else {

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SKEW_WARN_MS: i64 = 2_000;
 /// Clocks that differ more than this break webhooks and tokens, in milliseconds.
 const SKEW_FAIL_MS: i64 = 60_000;
+/// Where everything of ours is.
+const SCHEMAS: &[&str] = &["accounts", "catalog", "gateway", "jobs", "kernel", "orders", "payments"];
 /// The oldest PostgreSQL we run on.
 const VERSION_MIN: i32 = 150_000;
 
@@ -144,7 +146,7 @@ async fn look_at_database(report: &mut Report, config: &Config) {
     let settings = PoolSettings { application_name: "oms doctor", ..PoolSettings::default() };
     let asked = async {
         let mut conn = db::connect(url, &settings).await.map_err(|error| chain(&error))?;
-        database::server(&mut conn).await.map_err(|error| chain(&error))
+        database::server(&mut conn, SCHEMAS).await.map_err(|error| chain(&error))
     };
     let clock = SystemClock;
     let before = clock.now();
@@ -209,12 +211,16 @@ fn look_at_server(report: &mut Report, config: &Config, server: &Server) {
         report.say(State::Fail, "messages", &format!("they are in {}", server.messages), remedy);
     }
     for index in &server.invalid_indexes {
-        let remedy = "REINDEX INDEX CONCURRENTLY it; drop it if its name ends in _ccnew or _ccold";
+        let remedy = "`oms migrate` if migrations are missing; otherwise REINDEX INDEX CONCURRENTLY, or drop one that ends in _ccnew or _ccold";
         report.say(State::Warn, "indexes", &format!("{index} was never finished and is not used"), remedy);
     }
-    for guard in &server.guards_off {
-        let remedy = "ALTER TABLE … ENABLE TRIGGER, or VALIDATE CONSTRAINT, and then `oms audit`";
-        report.say(State::Fail, "guards", &format!("{guard} is off"), remedy);
+    for trigger in &server.triggers_off {
+        let remedy = "ALTER TABLE … ENABLE TRIGGER, and then `oms audit`: what it guards may be broken";
+        report.say(State::Fail, "guards", &format!("the trigger {trigger} is off"), remedy);
+    }
+    for constraint in &server.unchecked_constraints {
+        let found = format!("the constraint {constraint} was never checked against older rows");
+        report.say(State::Warn, "guards", &found, "ALTER TABLE … VALIDATE CONSTRAINT, and then `oms audit`");
     }
     // Pools of the API, the workers (16 at most), the queue, health; and the doors, two of the intake, heartbeat and signals.
     let workers = config.workers_urgent.saturating_add(config.workers_bulk).min(16);
@@ -227,7 +233,8 @@ fn look_at_server(report: &mut Report, config: &Config, server: &Server) {
 
 /// Whether messages in this locale are English; an empty name says that the server's environment decides.
 fn is_english(locale: &str) -> bool {
-    locale.is_empty() || ["C", "POSIX", "en"].iter().any(|name| locale.starts_with(name))
+    let locale = locale.to_ascii_lowercase();
+    ["", "c", "posix"].contains(&locale.as_str()) || ["c.", "en"].iter().any(|name| locale.starts_with(name))
 }
 
 async fn look_at_redis(report: &mut Report, config: &Config) {
@@ -320,9 +327,16 @@ mod tests {
 
     #[test]
     fn english_is_what_lost_races_are_told_in() {
-        for (locale, expected) in
-            [("C", true), ("C.UTF-8", true), ("POSIX", true), ("en_GB.UTF-8", true), ("", true), ("de_DE.UTF-8", false)]
-        {
+        for (locale, expected) in [
+            ("C", true),
+            ("C.UTF-8", true),
+            ("POSIX", true),
+            ("en_GB.UTF-8", true),
+            ("English_United States.1252", true),
+            ("", true),
+            ("de_DE.UTF-8", false),
+            ("Czech_Czechia.1250", false),
+        ] {
             assert_eq!(is_english(locale), expected, "{locale}");
         }
     }

@@ -86,9 +86,9 @@ impl Reader<'_> {
     }
 
     /// Where something is that we speak to without TLS.
-    fn plain_url(&mut self, name: &str) -> String {
+    fn plain_url(&mut self, name: &str, needed: bool) -> String {
         let url = self.url(name);
-        if url.starts_with("https://") {
+        if needed && url.starts_with("https://") {
             self.wrong(
                 name,
                 "begins with https://, and this build speaks no TLS to the gateway: let a proxy on this machine do that, and \
@@ -301,7 +301,7 @@ pub(super) fn read(environment: &Environment, needs: Needs) -> Result<Config, Co
             .filter_map(|name| Some((name.to_lowercase(), Secret::new(environment.get(name)?))))
             .collect(),
         gateway: GatewayConfig {
-            url: reader.plain_url("OMS_GATEWAY_URL"),
+            url: reader.plain_url("OMS_GATEWAY_URL", everything),
             listen: reader.parsed("OMS_GATEWAY_LISTEN", loopback(8100), address),
             public_url: reader.url("OMS_GATEWAY_PUBLIC_URL"),
             api_key: gateway_api_key,

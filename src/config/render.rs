@@ -29,7 +29,7 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
          Environment variables, or the same lines in a file `.env` in the working directory or above it; variables win over\n\
-         the file. In the file, what has spaces, `$`, `#` or `\\` in it stands in single quotes. `oms` checks all of them at start and reports every problem at once. Secrets are never printed.\n\
+         the file. In the file, what has spaces, `$` or `#` in it stands in single quotes. `oms` checks all of them at start and reports every problem at once. Secrets are never printed.\n\
          `oms dev` needs none of them.\n\n\
          This page is printed by `oms config --markdown`.\n",
     );

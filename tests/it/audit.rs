@@ -103,6 +103,10 @@ corruptions! {
     finds_an_order_whose_money_was_never_given_up:
         "UPDATE orders.orders SET payment_status = 'voided' WHERE id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
         => "audit.voided_orders_have_a_voided_payment";
+    finds_an_order_that_knows_nothing_of_money_that_was_given_up:
+        "INSERT INTO payments.attempts (id, order_id, gateway, amount_minor, currency, state, created_at, updated_at) \
+         SELECT id, id, 'mock', 1, 'USD', 'voided', now(), now() FROM orders.orders WHERE status = 'pending' LIMIT 1"
+        => "audit.voided_orders_have_a_voided_payment";
     finds_units_paid_back_of_which_no_history_tells:
         "UPDATE orders.lines SET refunded_quantity = 1 WHERE position = 1 AND order_id = (SELECT min(id::text)::uuid FROM orders.orders WHERE status = 'pending')"
         => "orders.events_add_up";

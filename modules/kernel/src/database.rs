@@ -121,37 +121,47 @@ pub struct Server {
     pub encoding: String,
     /// The language of its messages, as far as this role could choose it.
     pub messages: String,
-    /// Indexes that are written and not used, because building them was broken off.
+    /// Indexes that are written and not used, because building them was broken off. Of these three only what is in `schemas`.
     pub invalid_indexes: Vec<String>,
-    /// Triggers and constraints that guard nothing, because somebody switched them off.
-    pub guards_off: Vec<String>,
+    /// Triggers that guard nothing, because somebody switched them off.
+    pub triggers_off: Vec<String>,
+    /// Constraints that were never checked against the rows that were there before them.
+    pub unchecked_constraints: Vec<String>,
 }
 
-/// Asks the server about itself.
+/// Asks the server about itself, and about what is in these schemas of the database.
 ///
 /// # Errors
 /// What the database said.
-pub async fn server(conn: &mut PgConn) -> QueryResult<Server> {
-    type Row = ((i32, String, DateTime<Utc>, i32, i64, Vec<String>), (bool, String, String, Vec<String>, Vec<String>));
+pub async fn server(conn: &mut PgConn, schemas: &[&str]) -> QueryResult<Server> {
+    type Names = Vec<String>;
+    type Row = ((i32, String, DateTime<Utc>, i32, i64, Names), (bool, String, String, Names, Names, Names));
     type Sql = (
         (st::Integer, st::Text, st::Timestamptz, st::Integer, st::BigInt, st::Array<st::Text>),
-        (st::Bool, st::Text, st::Text, st::Array<st::Text>, st::Array<st::Text>),
+        (st::Bool, st::Text, st::Text, st::Array<st::Text>, st::Array<st::Text>, st::Array<st::Text>),
     );
-    // What other roles' sessions do is not for everybody to see; how many there are is.
+    // What other roles' sessions do is not for everybody to see; about how many there are is.
     let (
         (version, version_text, now, max_connections, open_connections, unsafe_settings),
-        (is_read_only, encoding, messages, invalid_indexes, guards_off),
+        (is_read_only, encoding, messages, invalid_indexes, triggers_off, unchecked_constraints),
     ) = sql::<Sql>(
-        "SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), \
-         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
+        "WITH ours AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY(",
+    )
+    .bind::<st::Array<st::Text>, _>(schemas)
+    .sql(
+        ")) SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), \
+         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
+             - coalesce(current_setting('reserved_connections', true)::int, 0), \
          (SELECT sum(numbackends)::bigint FROM pg_stat_database), \
          ARRAY(SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') \
                AND setting = 'off' ORDER BY name), \
          current_setting('transaction_read_only')::bool, current_setting('server_encoding'), current_setting('lc_messages'), \
-         ARRAY(SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1), \
-         ARRAY(SELECT format('trigger %s of %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgenabled IN ('D', 'R') \
-               UNION ALL \
-               SELECT format('constraint %s of %s', conname, conrelid::regclass) FROM pg_constraint WHERE NOT convalidated ORDER BY 1)",
+         ARRAY(SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid AND indexrelid IN (TABLE ours) \
+               AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL) ORDER BY 1), \
+         ARRAY(SELECT format('%s of %s', tgname, tgrelid::regclass) FROM pg_trigger \
+               WHERE tgenabled IN ('D', 'R') AND tgrelid IN (TABLE ours) ORDER BY 1), \
+         ARRAY(SELECT format('%s of %s', conname, conrelid::regclass) FROM pg_constraint \
+               WHERE NOT convalidated AND conrelid IN (TABLE ours) ORDER BY 1)",
     )
     .get_result::<Row>(conn)
     .await?;
@@ -166,7 +176,8 @@ pub async fn server(conn: &mut PgConn) -> QueryResult<Server> {
         encoding,
         messages,
         invalid_indexes,
-        guards_off,
+        triggers_off,
+        unchecked_constraints,
     })
 }
 

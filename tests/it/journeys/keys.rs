@@ -154,7 +154,6 @@ async fn r_02_a_database_that_cannot_be_written_to_is_away_until_it_can() {
     for _again in 0..2 {
         let answer = buyers[0].place(&mut client, "k", &one).await;
         assert!(answer.is_problem(503, "unavailable"), "{}", answer.text());
-        assert!(!answer.text().contains("Nothing was changed"), "{}", answer.text());
     }
     conn.batch_execute(&sessions("RESET default_transaction_read_only")).await.unwrap();
     assert_eq!(buyers[0].place(&mut client, "k", &one).await.status, 201);

@@ -154,6 +154,23 @@ async fn a_cancelled_order_gives_up_what_is_held() {
 }
 
 #[tokio::test]
+async fn what_is_given_up_for_the_second_time_adds_up_on_the_way() {
+    let app = TestApp::new().await;
+    let (alice, olga) = (app.customer("alice").await, app.operator().await);
+    let shirt = app.variant().create().await;
+    let order = app.place(&alice, &[(&shirt, 1)]).await;
+    let payment = app.authorize(&alice, &order, None).await;
+    app.payment(&olga, &order, &payment, "void", json!({ "reason": "Not yet" })).await.ok(200);
+    app.run_jobs().await;
+    app.authorize(&alice, &order, None).await;
+    app.cancel(&alice, &order).await.ok(200);
+    assert_eq!(app.differences().await, vec![], "the gateway has not been asked");
+    app.run_jobs().await;
+    assert_eq!(app.standing(&alice, &order).await, "cancelled voided 0 0 0");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn money_that_was_being_taken_when_the_order_was_cancelled_goes_back() {
     let app = TestApp::new().await;
     let (alice, olga) = (app.customer("alice").await, app.operator().await);
