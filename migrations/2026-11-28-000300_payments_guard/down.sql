@@ -1,4 +1,3 @@
 DROP TRIGGER refunds_guard_state ON payments.refunds;
-DROP FUNCTION payments.guard_refund();
 DROP TRIGGER attempts_guard_state ON payments.attempts;
-DROP FUNCTION payments.guard_attempt();
+DROP FUNCTION payments.guard_state();

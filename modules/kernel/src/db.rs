@@ -105,8 +105,10 @@ impl From<DbError> for Problem {
         if error.is_unavailable() {
             tracing::warn!(error = ?error, "database unavailable");
             if error.is_read_only() {
-                return UNAVAILABLE
-                    .problem("Nothing can be written just now, and nothing was changed. Try again in a moment.");
+                return UNAVAILABLE.problem(
+                    "The database takes no changes just now. Send the same request again in a moment, with the same \
+                     Idempotency-Key if it has one.",
+                );
             }
             return UNAVAILABLE.problem(
                 "The database is busy or away. What was to be changed may have been changed all the same: send the same \

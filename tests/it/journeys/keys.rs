@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use diesel_async::SimpleAsyncConnection;
+use kernel::PgConn;
 use testkit::TestDatabase;
 use tokio::time::sleep;
 
-use super::arrange::{assert_sound, buyers, count, order, receive, shelf};
+use super::arrange::{Buyer, assert_sound, buyers, count, order, receive, shelf};
 use crate::support::{
     client::{Answer, Client},
     load::spread,
-    processes::Site,
+    processes::{Process, Site},
 };
 
 const KEYS: usize = 200;
@@ -112,70 +113,77 @@ async fn m_02_a_key_belongs_to_one_request_of_one_buyer() {
     assert_sound(&database, &[]).await;
 }
 
+/// A buyer at a server, and what they order: one of ten units.
+struct OneBuyer {
+    database: TestDatabase,
+    conn: PgConn,
+    buyer: Buyer,
+    client: Client,
+    one: String,
+    _site: Site,
+    _server: Process,
+}
+
+impl OneBuyer {
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let site = Site::new(database.url()).await;
+        let mut conn = database.connect().await;
+        let buyer = buyers(&site, &mut conn, 1).await.remove(0);
+        let variants = shelf(&mut conn, &[10]).await;
+        let server = site.serve_only().await;
+        let client = Client::new(&[server.address()], 0);
+        Self { database, conn, buyer, client, one: order(&[(variants[0], 1)]), _site: site, _server: server }
+    }
+
+    async fn place(&mut self, key: &str) -> Answer {
+        self.buyer.place(&mut self.client, key, &self.one).await
+    }
+}
+
 #[tokio::test]
 async fn r_02_an_order_is_placed_although_its_connection_broke_while_nobody_used_it() {
-    let database = TestDatabase::new().await;
-    let site = Site::new(database.url()).await;
-    let mut conn = database.connect().await;
-    let buyers = buyers(&site, &mut conn, 1).await;
-    let variants = shelf(&mut conn, &[10]).await;
-    let server = site.serve_only().await;
-    let mut client = Client::new(&[server.address()], 0);
-    let one = order(&[(variants[0], 1)]);
+    let mut shop = OneBuyer::new().await;
     for round in 0..5 {
-        let answer = buyers[0].place(&mut client, &format!("round-{round}"), &one).await;
+        let answer = shop.place(&format!("round-{round}")).await;
         assert_eq!(answer.status, 201, "{round}: {}", answer.text());
         // CASE, so that nobody else is asked to end, whatever the order of the conditions.
         let ended = "pg_stat_activity WHERE CASE WHEN datname = current_database() AND application_name = 'oms-intake' \
              THEN pg_terminate_backend(pid) ELSE false END";
-        assert_eq!(count(&mut conn, ended).await, 1);
+        assert_eq!(count(&mut shop.conn, ended).await, 1);
         // Usually the server has noticed by then, but it need not.
         sleep(Duration::from_millis(20 * round)).await;
     }
-    assert_eq!(count(&mut conn, "orders.orders").await, 5);
-    assert_sound(&database, &[]).await;
+    assert_eq!(count(&mut shop.conn, "orders.orders").await, 5);
+    assert_sound(&shop.database, &[]).await;
 }
 
 /// After a failover an address may lead to a standby for a while.
 #[tokio::test]
 async fn r_02_a_database_that_cannot_be_written_to_is_away_until_it_can() {
-    let database = TestDatabase::new().await;
-    let site = Site::new(database.url()).await;
-    let mut conn = database.connect().await;
-    let buyers = buyers(&site, &mut conn, 1).await;
-    let variants = shelf(&mut conn, &[10]).await;
-    let server = site.serve_only().await;
-    let mut client = Client::new(&[server.address()], 0);
-    let one = order(&[(variants[0], 1)]);
+    let mut shop = OneBuyer::new().await;
     let sessions = |setting: &str| {
         format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {setting}', current_database()); END $$")
     };
-    conn.batch_execute(&sessions("SET default_transaction_read_only = on")).await.unwrap();
+    shop.conn.batch_execute(&sessions("SET default_transaction_read_only = on")).await.unwrap();
     for _again in 0..2 {
-        let answer = buyers[0].place(&mut client, "k", &one).await;
+        let answer = shop.place("k").await;
         assert!(answer.is_problem(503, "unavailable"), "{}", answer.text());
     }
-    conn.batch_execute(&sessions("RESET default_transaction_read_only")).await.unwrap();
-    assert_eq!(buyers[0].place(&mut client, "k", &one).await.status, 201);
-    assert_eq!(count(&mut conn, "orders.orders").await, 1);
-    assert_sound(&database, &[]).await;
+    shop.conn.batch_execute(&sessions("RESET default_transaction_read_only")).await.unwrap();
+    assert_eq!(shop.place("k").await.status, 201);
+    assert_eq!(count(&mut shop.conn, "orders.orders").await, 1);
+    assert_sound(&shop.database, &[]).await;
 }
 
 #[tokio::test]
 async fn an_order_is_acknowledged_only_if_every_statement_and_the_commit_went_well() {
-    let database = TestDatabase::new().await;
-    let site = Site::new(database.url()).await;
-    let mut conn = database.connect().await;
-    let buyers = buyers(&site, &mut conn, 1).await;
-    let variants = shelf(&mut conn, &[10]).await;
-    let server = site.serve_only().await;
-    let mut client = Client::new(&[server.address()], 0);
-    let one = order(&[(variants[0], 1)]);
+    let mut shop = OneBuyer::new().await;
     // From this one on COMMIT travels together with what it commits.
-    assert_eq!(buyers[0].place(&mut client, "first", &one).await.status, 201);
+    assert_eq!(shop.place("first").await.status, 201);
     let refuse =
         "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$";
-    conn.batch_execute(refuse).await.unwrap();
+    shop.conn.batch_execute(refuse).await.unwrap();
     for (table, when) in [
         ("catalog.stock_movements", ""),
         ("jobs.jobs", ""),
@@ -186,12 +194,12 @@ async fn an_order_is_acknowledged_only_if_every_statement_and_the_commit_went_we
         let refuses = format!(
             "CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON {table} {when} FOR EACH ROW EXECUTE FUNCTION public.refuse()"
         );
-        conn.batch_execute(&refuses).await.unwrap();
-        let answer = buyers[0].place(&mut client, table, &one).await;
+        shop.conn.batch_execute(&refuses).await.unwrap();
+        let answer = shop.place(table).await;
         assert_eq!(answer.status, 500, "{table}: {}", answer.text());
-        conn.batch_execute(&format!("DROP TRIGGER refuses ON {table}")).await.unwrap();
-        assert_eq!(count(&mut conn, "orders.orders").await, 1, "{table}");
+        shop.conn.batch_execute(&format!("DROP TRIGGER refuses ON {table}")).await.unwrap();
+        assert_eq!(count(&mut shop.conn, "orders.orders").await, 1, "{table}");
     }
-    assert_eq!(buyers[0].place(&mut client, "last", &one).await.status, 201);
-    assert_sound(&database, &[]).await;
+    assert_eq!(shop.place("last").await.status, 201);
+    assert_sound(&shop.database, &[]).await;
 }
